@@ -1,0 +1,62 @@
+"""The seam to an inference engine. ONNX Runtime, Triton and the tests' fake all implement it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """Name, numpy dtype and shape without the batch axis (-1 = any)."""
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ModelMetadata:
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    max_batch_size: int
+    version: str
+
+
+@dataclass(frozen=True)
+class InferResult:
+    outputs: Mapping[str, Array]
+    version: str
+
+
+class Backend(Protocol):
+    """Every array has a leading batch axis, 1 <= N <= `max_batch_size`.
+
+    Only BackendUnavailable, BackendTimeout, BackendOverloaded, ModelNotFound and InferenceFailed
+    escape. `timeout` is in seconds. Engine text goes to the log, never into an exception's message.
+    """
+
+    name: str
+
+    async def infer(
+        self,
+        model: str,
+        inputs: Mapping[str, Array],
+        *,
+        outputs: tuple[str, ...] | None = None,
+        timeout: float,
+    ) -> InferResult: ...
+
+    async def metadata(self, model: str) -> ModelMetadata: ...
+
+    async def ready(self, model: str) -> bool: ...
+
+    async def load(self, model: str) -> None: ...
+
+    async def unload(self, model: str) -> None: ...
+
+    async def aclose(self) -> None: ...

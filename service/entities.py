@@ -1,0 +1,87 @@
+"""The nouns of the service: plain frozen dataclasses that every room understands."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+ByteArray = NDArray[np.uint8]
+
+
+class Unit(StrEnum):
+    """What the values of a frame mean once decoded."""
+
+    CELSIUS = "celsius"
+    COUNTS = "counts"  # linear or monotone in radiance, scale unknown
+    GREY8 = "grey8"  # 8-bit, after some camera's own gain control
+
+
+@dataclass(frozen=True)
+class ThermalFrame:
+    """One decoded thermal image.
+
+    values: float32 `[H, W]`, finite, in `unit`; hotter is larger unless `black_hot`.
+    source: how it was stored, e.g. `png16/centikelvin`, `flir-rjpeg`, `jpeg8/ironbow`.
+    """
+
+    values: FloatArray
+    unit: Unit
+    source: str
+    black_hot: bool = False
+
+    @property
+    def height(self) -> int:
+        return int(self.values.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.values.shape[1])
+
+
+@dataclass(frozen=True)
+class Box:
+    """Axis-aligned box in pixels of the frame: brow top to chin, jaw to jaw (the 68 landmarks' own)."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    score: float = 1.0
+
+    @property
+    def width(self) -> float:
+        return self.x2 - self.x1
+
+    @property
+    def height(self) -> float:
+        return self.y2 - self.y1
+
+    @property
+    def size(self) -> float:
+        """Side of the square of equal area, in pixels: sqrt(w * h)."""
+        return float(max(self.width, 0.0) * max(self.height, 0.0)) ** 0.5
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face: its box, and landmarks `[68, 4]` float32 as x, y, score (0-1), sigma (pixels)."""
+
+    box: Box
+    landmarks: FloatArray
+    temperatures: Mapping[str, float] | None = None  # region name -> degrees Celsius
+    crop: ByteArray | None = None  # `[256, 256]`, what the network saw
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one image gave."""
+
+    width: int
+    height: int
+    unit: Unit
+    normalisation: str
+    faces: tuple[Face, ...]
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
