@@ -1,0 +1,123 @@
+"""Metrics and logs. Neither ever holds an image or a landmark."""
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final, TextIO
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+STAGES: Final = ("decode", "detect", "crop", "landmarks", "postprocess", "encode")
+REJECTIONS: Final = ("queue_full", "predicted_wait", "deadline", "backend_queue_full")
+
+# From half a millisecond (a crop) to the longest deadlines; each step about doubles.
+_SECONDS: Final = (
+    0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0,
+)  # fmt: skip
+_BATCHES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+
+class Telemetry:
+    """One registry and every metric of the service, each primed so that rates start from zero."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "thermal_requests_total", "Requests answered.", ("transport", "route", "code"),
+            registry=self.registry,
+        )  # fmt: skip
+        self.request_duration = self._seconds(
+            "thermal_request_duration_seconds", "From first byte to answer.", "transport", "route"
+        )
+        self.stage_duration = self._seconds(
+            "thermal_stage_duration_seconds", "One step of one image.", "stage"
+        )
+        self.inference_duration = self._seconds(
+            "thermal_inference_duration_seconds", "One call of the engine.", "model", "backend"
+        )
+        self.batch_size = Histogram(
+            "thermal_inference_batch_size", "Images or faces in one call of the engine.",
+            buckets=_BATCHES, registry=self.registry,
+        )  # fmt: skip
+        self.inflight = self._gauge("thermal_inflight_requests", "Images being worked on.")
+        self.queued = self._gauge("thermal_queued_requests", "Images waiting for a slot.")
+        self.rejected = Counter(
+            "thermal_rejected_total", "Images sent away for lack of room or time.", ("reason",),
+            registry=self.registry,
+        )  # fmt: skip
+        self.faces = Counter("thermal_faces_total", "Faces answered.", registry=self.registry)
+        self.model_info = self._gauge(
+            "thermal_model_info", "1 for each model that is loaded.",
+            "model", "task", "variant", "precision", "version", "backend",
+        )  # fmt: skip
+        for stage in STAGES:
+            self.stage_duration.labels(stage)
+        for reason in REJECTIONS:
+            self.rejected.labels(reason)
+
+    def _seconds(self, name: str, text: str, *labels: str) -> Histogram:
+        return Histogram(name, text, labels, buckets=_SECONDS, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(name, text, labels, registry=self.registry)
+
+    def prime_requests(self, transport: str, routes: Iterable[str], codes: Iterable[str]) -> None:
+        """Make the series of a door exist before its first request."""
+        codes = list(codes)
+        for route in routes:
+            self.request_duration.labels(transport, route)
+            for code in codes:
+                self.requests.labels(transport, route, code)
+
+    @contextmanager
+    def stage(self, name: str, timings_ms: dict[str, float] | None = None) -> Iterator[None]:
+        """Time one of `STAGES`, into its histogram and into `timings_ms`."""
+        started = time.perf_counter()
+        yield
+        seconds = time.perf_counter() - started
+        self.stage_duration.labels(name).observe(seconds)
+        if timings_ms is not None:
+            timings_ms[name] = round(1000 * seconds, 3)
+
+    @contextmanager
+    def inference(self, model: str, backend: str, batch: int) -> Iterator[None]:
+        """Time one successful call of the engine and count its batch."""
+        with self.inference_duration.labels(model, backend).time():
+            yield
+        self.batch_size.observe(batch)
+
+    def render(self) -> bytes:
+        """The metrics in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line. `extra={"facts": {...}}` adds fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            "request_id": request_id.get(),
+            **getattr(record, "facts", {}),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def configure_logging(level: str, stream: TextIO | None = None) -> None:
+    """Send every logger's lines, as JSON, to `stream` (standard output)."""
+    formatter = JsonFormatter()
+    formatter.converter = time.gmtime
+    handler = logging.StreamHandler(stream or sys.stdout)
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -1,0 +1,44 @@
+"""Smooth random fields, on vertices and on pixels."""
+
+import cv2
+import numpy as np
+
+from service.entities import FloatArray
+
+
+def vertex_noise(
+    points: FloatArray, length: float, count: int, rng: np.random.Generator
+) -> FloatArray:
+    """`count` smooth fields [count, V] of unit deviation and correlation length `length` (cm).
+
+    Random Fourier features of a Gaussian kernel: exact statistics, one cosine a feature.
+    """
+    features = 24
+    fields = np.empty((count, len(points)), np.float32)
+    for row in range(count):
+        frequency = rng.normal(0, 1.0 / length, (3, features)).astype(np.float32)
+        phase = rng.uniform(0, 2 * np.pi, features).astype(np.float32)
+        fields[row] = np.cos(points @ frequency + phase).sum(axis=1) * np.sqrt(2.0 / features)
+    return fields
+
+
+def image_noise(height: int, width: int, cells: float, rng: np.random.Generator) -> FloatArray:
+    """A smooth field [height, width] of about unit deviation, `cells` bumps along the longer side."""
+    step = max(height, width) / max(cells, 1.0)
+    rows, columns = max(2, round(height / step) + 1), max(2, round(width / step) + 1)
+    coarse = rng.normal(0, 1, (rows, columns)).astype(np.float32)
+    return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC))
+
+
+def fractal_noise(height: int, width: int, rng: np.random.Generator) -> FloatArray:
+    """Clutter: five octaves with a random slope, unit deviation."""
+    slope, total = rng.uniform(0.35, 0.85), np.zeros((height, width), np.float32)
+    for octave in range(5):
+        total += slope**octave * image_noise(height, width, 2.0 * 2.2**octave, rng)
+    return total / max(float(total.std()), 1e-6)
+
+
+def smoothstep(low: float, high: float, values: FloatArray) -> FloatArray:
+    """0 below `low`, 1 above `high`, smooth between (also for low > high, mirrored)."""
+    t = np.clip((values - low) / (high - low), 0.0, 1.0)
+    return np.asarray(t * t * (3 - 2 * t), np.float32)

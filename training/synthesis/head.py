@@ -1,0 +1,157 @@
+"""The morphable head: a linear model of identity and expression, its 68 landmarks and jaw strips.
+
+Vertex = neutral + sum(w_i * identity_i) + sum(e_j * expression_j), in centimetres; +x is the
+subject's left, +y up, +z out of the face. The file is made by `training.synthesis.importer` from
+a checkout of ICT-FaceKit (MIT).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.entities import FloatArray
+
+IntArray = NDArray[np.int32]
+
+IDENTITY_MODES = 50  # the rms of mode 50 is 0.014 cm: later ones do not show
+KEPT_REGIONS = ("face", "head_neck", "mouth_socket", "gums_tongue", "teeth", "eyeball_left",
+                "eyeball_right", "lacrimal_left", "lacrimal_right")  # fmt: skip
+SCLERA_VERTICES = 770  # the first of each eyeball; the iris disc behind the cornea is not needed
+FRONT_TEETH_Z = 8.0  # cm; molars never show
+
+# Annotators click lower than where the mesh has its landmarks (cm along -y): the brow's centre
+# line rather than its upper rim, the bridge between the eyes, the upper jaw by the ear lobe.
+LOWERED = {
+    **dict.fromkeys(range(17, 27), 0.75),
+    **dict.fromkeys((0, 1, 2, 14, 15, 16), 0.25),
+    27: 0.20,
+    28: 0.13,
+    29: 0.07,
+}
+STRIP_VERTICES = 14
+STRIP_BACK = 1.6  # cm towards ear, neck or throat
+STRIP_FRONT = 2.6  # cm towards the cheek
+
+
+class HeadModelMissing(RuntimeError):
+    """No head model where the caller said; training cannot do without one."""
+
+
+@dataclass(frozen=True)
+class HeadModel:
+    """neutral float32 [V, 3]; identity [M, V, 3] one sigma each; expression [E, V, 3] at weight 1;
+    triangles int32 [F, 3]; region int8 [V] into `region_names`; landmarks int32 [68] vertices;
+    strips int32 [17, S]: candidates of each jaw point, ear or throat side first."""
+
+    neutral: FloatArray
+    identity: FloatArray
+    expression: FloatArray
+    expression_names: tuple[str, ...]
+    triangles: IntArray
+    region: NDArray[np.int8]
+    region_names: tuple[str, ...]
+    landmarks: IntArray
+    strips: IntArray
+
+    def vertices(self, identity: FloatArray, expression: FloatArray) -> FloatArray:
+        """Weights [M] and [E] to vertices float32 [V, 3]."""
+        count = self.neutral.size
+        shape = identity @ self.identity.reshape(len(identity), count)
+        shape = shape + expression @ self.expression.reshape(len(expression), count)
+        return self.neutral + shape.reshape(-1, 3)
+
+    def of_region(self, *names: str) -> NDArray[np.bool_]:
+        """Mask [V] of the vertices in any of the named regions."""
+        ids = [self.region_names.index(name) for name in names if name in self.region_names]
+        return np.isin(self.region, ids)
+
+
+def load_head(path: str | Path) -> HeadModel:
+    """Read the compact head model and keep what a camera can see.
+
+    Raises HeadModelMissing, with what to do about it, when the file is not there.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise HeadModelMissing(
+            f"no head model at {path}; make one with `python -m training.synthesis import-head "
+            "ICT-FACEKIT-CHECKOUT OUT.npz` and name it with --head"
+        )
+    with np.load(path, allow_pickle=False) as file:
+        names = tuple(str(name) for name in file["region_names"])
+        region, neutral = file["region"], file["neutral"].astype(np.float32)
+        keep = _kept_vertices(region, names, neutral)
+        new_index = np.cumsum(keep) - 1
+        triangles = file["triangles"].astype(np.int64)
+        triangles = new_index[triangles[keep[triangles].all(axis=1)]].astype(np.int32)
+        landmarks = new_index[file["landmarks_68"].astype(np.int64)].astype(np.int32)
+        trimmed = neutral[keep]
+        landmarks = _lower(trimmed, region[keep] == names.index("face"), landmarks)
+        surface = np.isin(region[keep], [names.index("face"), names.index("head_neck")])
+        return HeadModel(
+            neutral=trimmed,
+            identity=file["identity"][:IDENTITY_MODES][:, keep].astype(np.float32),
+            expression=file["expression"][:, keep].astype(np.float32),
+            expression_names=tuple(str(name) for name in file["expression_names"]),
+            triangles=triangles,
+            region=region[keep],
+            region_names=names,
+            landmarks=landmarks,
+            strips=jaw_strips(trimmed, surface, landmarks[:17]),
+        )
+
+
+def _kept_vertices(
+    region: NDArray[np.int8], names: tuple[str, ...], neutral: FloatArray
+) -> NDArray[np.bool_]:
+    keep = np.isin(region, [names.index(name) for name in KEPT_REGIONS])
+    for side in ("eyeball_left", "eyeball_right"):
+        keep[np.flatnonzero(region == names.index(side))[SCLERA_VERTICES:]] = False
+    keep[(region == names.index("teeth")) & (neutral[:, 2] < FRONT_TEETH_Z)] = False
+    return keep
+
+
+def _lower(neutral: FloatArray, face: NDArray[np.bool_], landmarks: IntArray) -> IntArray:
+    """Move landmarks down the surface by `LOWERED`: to the nearest face vertex."""
+    moved = landmarks.copy()
+    candidates = np.flatnonzero(face)
+    for index, drop in LOWERED.items():
+        target = neutral[landmarks[index]] - np.array([0, drop, 0], np.float32)
+        distance = np.linalg.norm(neutral[candidates] - target, axis=1)
+        moved[index] = candidates[distance.argmin()]
+    return moved
+
+
+def jaw_strips(neutral: FloatArray, surface: NDArray[np.bool_], jaw: IntArray) -> IntArray:
+    """For each of the 17 jaw points, `STRIP_VERTICES` vertices across the jaw line.
+
+    The visible jaw contour slides over the cheek as the head turns; each strip is where it can go.
+    """
+    points = neutral[jaw]
+    tangents = np.gradient(points, axis=0)
+    candidates = np.flatnonzero(surface)
+    strips = np.empty((len(jaw), STRIP_VERTICES), np.int32)
+    for index, (point, tangent) in enumerate(zip(points, tangents, strict=True)):
+        tangent = tangent / np.linalg.norm(tangent)
+        offset = neutral[candidates] - point
+        outward = jaw_outward(index)
+        # Across the jaw line, pointing from the ear or throat to the cheek or chin.
+        across = np.cross(tangent, np.array([outward[0], outward[1], 0.0]))
+        across = across if across[2] > 0 else -across
+        along = offset @ across
+        radial = np.linalg.norm(offset, axis=1)
+        near = (np.abs(offset @ tangent) < 0.45) & (radial < 4.0)
+        near &= (along > -STRIP_BACK) & (along < STRIP_FRONT)
+        chosen = candidates[near]
+        wanted = np.linspace(-STRIP_BACK, STRIP_FRONT, STRIP_VERTICES)
+        nearest = np.abs(along[near][None] - wanted[:, None]).argmin(axis=1)
+        strips[index] = chosen[nearest]
+    return strips
+
+
+def jaw_outward(index: int) -> tuple[float, float]:
+    """Unit vector (x, y up) away from the face at jaw point 0-16, seen from the front."""
+    angle = np.pi * (1.0 + index / 16.0)  # right ear (-x), round by the chin (-y), left ear (+x)
+    return float(np.cos(angle)), float(np.sin(angle))

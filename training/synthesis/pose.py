@@ -1,0 +1,182 @@
+"""Who looks where: identity, expression, head and body pose, and the pinhole camera."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.entities import FloatArray
+from training.synthesis.head import HeadModel, jaw_outward
+from training.synthesis.rasterizer import vertex_normals
+
+NECK_PIVOT = np.array([0.0, -9.0, 0.0], np.float32)  # cm; where the neck bends
+SYMMETRIC = ("Blink", "Squint", "Wide", "Smile", "Frown", "Stretch", "Press", "Sneer", "Puff",
+             "LowerDown", "UpperUp", "Dimple", "Down_", "OuterUp", "InnerUp")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Degrees. yaw > 0 turns to the subject's left, pitch > 0 looks down, roll is in the image."""
+
+    yaw: float
+    pitch: float
+    roll: float
+    distance: float  # cm from the camera to the head's origin
+
+
+@dataclass(frozen=True)
+class PosedHead:
+    """image float32 [V, 3]: x, y in pixels and depth in cm; cosine [V]: of the viewing angle;
+    landmarks float32 [68, 2] pixels; scale: pixels a cm at the head; size: height and width of
+    the layer; rotation and body_rotation [3, 3] from head and body to camera axes."""
+
+    image: FloatArray
+    cosine: FloatArray
+    normals: FloatArray
+    camera: FloatArray
+    landmarks: FloatArray
+    scale: float
+    centre: tuple[float, float]
+    size: tuple[int, int]
+    rotation: FloatArray
+    body_rotation: FloatArray
+    pose: Pose
+
+    def project(self, points: FloatArray) -> FloatArray:
+        """Rotated points [N, 3] in cm (camera axes, head at the origin) to pixels and depth."""
+        return project(points, self.scale, self.pose.distance, self.centre)
+
+
+def project(
+    points: FloatArray, scale: float, distance: float, centre: tuple[float, float]
+) -> FloatArray:
+    depth = np.maximum(distance - points[:, 2], 5.0)
+    zoom = scale * distance / depth
+    return np.stack(
+        [centre[0] + points[:, 0] * zoom, centre[1] - points[:, 1] * zoom, depth], axis=1
+    ).astype(np.float32)
+
+
+def rotation_matrix(yaw: float, pitch: float, roll: float) -> FloatArray:
+    """Degrees to a matrix that turns head coordinates into camera coordinates: roll yaw pitch."""
+    y, p, r = np.deg2rad([yaw, pitch, roll])
+    about_y = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
+    about_x = np.array([[1, 0, 0], [0, np.cos(p), -np.sin(p)], [0, np.sin(p), np.cos(p)]])
+    about_z = np.array([[np.cos(r), -np.sin(r), 0], [np.sin(r), np.cos(r), 0], [0, 0, 1]])
+    return (about_z @ about_y @ about_x).astype(np.float32)
+
+
+def sample_pose(rng: np.random.Generator, away: bool = False) -> Pose:
+    """Mostly frontal with a long tail to the profile; `away` shows the back of the head."""
+    yaw = rng.normal(0, 22) if rng.random() < 0.55 else rng.uniform(-92, 92)
+    if away:
+        yaw = rng.uniform(120, 240)
+    roll = rng.normal(0, 10) if rng.random() < 0.92 else rng.uniform(-60, 60)
+    return Pose(
+        yaw=float(yaw),
+        pitch=float(np.clip(rng.normal(2, 13), -45, 45)),
+        roll=float(roll),
+        distance=float(np.exp(rng.uniform(np.log(45), np.log(600)))),
+    )
+
+
+def sample_shape(head: HeadModel, rng: np.random.Generator) -> FloatArray:
+    """A random person with a random expression: vertices float32 [V, 3] in cm."""
+    identity = rng.normal(0, 1, len(head.identity)) * rng.uniform(0.7, 1.25)
+    expression = sample_expression(head.expression_names, rng)
+    vertices = head.vertices(identity.astype(np.float32), expression)
+    return vertices * rng.normal(1, 0.03, 3).astype(np.float32)
+
+
+def sample_expression(names: tuple[str, ...], rng: np.random.Generator) -> FloatArray:
+    """Weights [E] in [0, 1]: neutral, talking, laughing, closed eyes, and odd mixtures."""
+    weights = {name: 0.0 for name in names}
+    strength = rng.choice([0.0, 0.25, 0.6], p=[0.25, 0.45, 0.30])
+    for name in names:
+        if "Look" not in name and "Pupil" not in name and rng.random() < 0.15:
+            weights[name] = strength * rng.random()
+            twin = name[:-2] + ("_R" if name.endswith("_L") else "_L")
+            if twin in weights and rng.random() < 0.8 and any(s in name for s in SYMMETRIC):
+                weights[twin] = weights[name]
+
+    def both(stem: str, value: float) -> None:
+        for side in ("_L", "_R"):
+            if stem + side in weights:
+                weights[stem + side] = value
+
+    if rng.random() < 0.30:
+        weights["jawOpen"] = rng.uniform(0.05, 0.9) ** 1.3
+        weights["mouthClose"] = 0.0
+    else:
+        weights["mouthClose"] = min(weights["mouthClose"], weights["jawOpen"])
+    if rng.random() < 0.22:
+        both("mouthSmile", rng.uniform(0.2, 1.0))
+        both("cheekSquint", rng.uniform(0.0, 0.6))
+    if rng.random() < 0.15:
+        both("eyeBlink", rng.uniform(0.5, 1.0))
+    elif rng.random() < 0.3:
+        both("eyeSquint", rng.uniform(0.1, 0.8))
+    look = rng.choice(["eyeLookDown", "eyeLookUp"]), rng.uniform(0, 0.7)
+    both(*look)
+    return np.array([weights[name] for name in names], np.float32)
+
+
+def pose_head(
+    head: HeadModel,
+    vertices: FloatArray,
+    pose: Pose,
+    rng: np.random.Generator,
+    face_pixels: float,
+    size: tuple[int, int],
+    centre: tuple[float, float],
+) -> PosedHead:
+    """Turn, bend the neck towards a body of its own pose, and look at it from the camera.
+
+    face_pixels: wanted size of the landmark box, sqrt(w * h) in pixels at the frontal view.
+    """
+    rotation = rotation_matrix(pose.yaw, pose.pitch, pose.roll)
+    body = rotation_matrix(
+        pose.yaw * rng.uniform(0.0, 0.8), rng.normal(0, 5), pose.roll * rng.uniform(0, 0.4)
+    )
+    neutral_y = head.neutral[:, 1] + 0.15 * np.maximum(head.neutral[:, 2] - 4.0, 0.0)
+    toward_body = np.clip((-9.0 - neutral_y) / 8.0, 0.0, 1.0)[:, None]
+    toward_body = toward_body * toward_body * (3 - 2 * toward_body)
+    turned = (vertices - NECK_PIVOT) @ rotation.T * (1 - toward_body)
+    turned = turned + (vertices - NECK_PIVOT) @ body.T * toward_body
+    turned = (turned - (-NECK_PIVOT) @ rotation.T + 0.0).astype(np.float32)
+    scale = face_pixels / 14.2  # the box of the mean frontal face is 14.2 cm a side
+    image = project(turned, scale, pose.distance, centre)
+    normals = vertex_normals(turned, head.triangles)
+    view = np.array([0, 0, pose.distance], np.float32) - turned
+    view /= np.linalg.norm(view, axis=1, keepdims=True)
+    cosine = np.abs((normals * view).sum(axis=1))
+    return PosedHead(
+        image=image,
+        cosine=cosine,
+        normals=normals,
+        camera=turned,
+        landmarks=landmark_pixels(head, image, pose.roll),
+        scale=scale,
+        centre=centre,
+        size=size,
+        rotation=rotation,
+        body_rotation=body,
+        pose=pose,
+    )
+
+
+def landmark_pixels(head: HeadModel, image: FloatArray, roll: float) -> FloatArray:
+    """The 68 landmarks [68, 2]: fixed vertices, and the jaw on its visible contour.
+
+    Each jaw point is the vertex of its strip that lies furthest outward in the roll-aligned view.
+    """
+    points = image[head.landmarks, :2].copy()
+    r = np.deg2rad(roll)
+    for index in range(17):
+        out_x, out_y = jaw_outward(index)
+        # Image y points down and roll turns counter-clockwise in camera axes.
+        direction = np.array(
+            [out_x * np.cos(r) - out_y * np.sin(r), -(out_x * np.sin(r) + out_y * np.cos(r))]
+        )
+        strip = image[head.strips[index], :2]
+        points[index] = strip[(strip @ direction).argmax()]
+    return points

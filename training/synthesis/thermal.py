@@ -1,0 +1,187 @@
+"""Skin temperatures by region, on the vertices of the head.
+
+Means, spreads and the response to the ambient follow the literature and measurements on Lepton
+frames: forehead 33-35 C as the reference, nose tip coldest and most variable, inner canthi
+warmest, ears and cheeks following the air. Every region varies by itself, so that no single cue
+(a cold nose, say) can be trusted by the network.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.entities import FloatArray
+from training.synthesis.fields import vertex_noise
+from training.synthesis.head import HeadModel
+from training.synthesis.rasterizer import vertex_normals
+
+REFLECTANCE = 0.02  # of skin at normal incidence (n = 1.33); Schlick's fifth power beyond
+
+
+@dataclass(frozen=True)
+class RegionPrior:
+    """Offset to the forehead in kelvin: mean, spread, and its share of (ambient - 24 C)."""
+
+    mean: float
+    spread: float
+    ambient: float
+
+
+PRIORS: dict[str, RegionPrior] = {
+    "nose_tip": RegionPrior(-1.6, 1.5, 0.29),
+    "nose_wings": RegionPrior(-0.6, 0.7, 0.20),
+    "nose_bridge": RegionPrior(-0.5, 0.6, 0.15),
+    "nostrils": RegionPrior(0.1, 0.7, 0.0),
+    "cheeks": RegionPrior(-0.8, 0.8, 0.21),
+    "cheekbones": RegionPrior(-0.3, 0.6, 0.15),
+    "cheek_right": RegionPrior(0.0, 0.15, 0.0),
+    "inner_canthi": RegionPrior(0.8, 0.5, 0.0),
+    "orbits": RegionPrior(0.3, 0.4, 0.05),
+    "lid_line": RegionPrior(-0.4, 0.4, 0.0),
+    "eyeballs": RegionPrior(-0.5, 0.5, 0.05),
+    "brows": RegionPrior(-1.1, 0.8, 0.05),
+    "lips": RegionPrior(-0.2, 0.7, 0.12),
+    "lip_line": RegionPrior(-0.5, 0.5, 0.0),
+    "upper_lip": RegionPrior(-0.2, 0.5, 0.10),
+    "chin": RegionPrior(0.0, 0.5, 0.12),
+    "jaw": RegionPrior(-0.3, 0.5, 0.08),
+    "neck": RegionPrior(0.0, 0.6, 0.05),
+    "carotids": RegionPrior(0.4, 0.4, 0.0),
+    "ears": RegionPrior(-0.9, 1.3, 0.25),
+    "temples": RegionPrior(0.2, 0.5, 0.0),
+    "glabella": RegionPrior(0.3, 0.3, 0.0),
+    "nasolabial": RegionPrior(0.2, 0.3, 0.0),
+    "scalp": RegionPrior(-0.6, 0.7, 0.08),
+    "mouth_inside": RegionPrior(0.7, 0.8, 0.0),
+    "teeth": RegionPrior(-1.2, 1.0, 0.05),
+    "concave_fine": RegionPrior(0.15, 0.25, 0.0),
+    "concave_middle": RegionPrior(0.20, 0.25, 0.0),
+    "concave_coarse": RegionPrior(0.20, 0.30, 0.0),
+}
+
+
+def _near(points: FloatArray, centres: FloatArray, sigma: float) -> FloatArray:
+    """Largest of Gaussians about `centres` [C, 3], at each point: [V]."""
+    squared = ((points[:, None] - centres[None]) ** 2).sum(axis=2).min(axis=1)
+    return np.asarray(np.exp(-squared / (2 * sigma**2)), np.float32)
+
+
+def _polyline(points: FloatArray, pieces: int = 6) -> FloatArray:
+    steps = np.linspace(0, 1, pieces, endpoint=False)[:, None, None]
+    dense = points[None, :-1] * (1 - steps) + points[None, 1:] * steps
+    return dense.reshape(-1, 3).astype(np.float32)
+
+
+def _concavity(head: HeadModel, rounds: int) -> FloatArray:
+    """Displacement by Laplacian smoothing along the normal, unit deviation: > 0 in hollows."""
+    edges = np.concatenate([head.triangles[:, [0, 1]], head.triangles[:, [1, 2]],
+                            head.triangles[:, [2, 0]]])  # fmt: skip
+    degree = np.maximum(np.bincount(edges[:, 0], minlength=len(head.neutral)), 1)[:, None]
+    smooth = head.neutral.astype(np.float64)
+    for _ in range(rounds):
+        total = np.zeros_like(smooth)
+        np.add.at(total, edges[:, 0], smooth[edges[:, 1]])
+        smooth = total / degree
+    normals = vertex_normals(head.neutral, head.triangles)
+    moved = ((smooth - head.neutral) * normals).sum(axis=1)
+    return np.asarray(np.clip(moved / (moved.std() + 1e-9), -2.5, 2.5), np.float32)
+
+
+class Anatomy:
+    """Region maps and banks of noise on one head's vertices, made once and shared by all scenes."""
+
+    def __init__(self, head: HeadModel) -> None:
+        rng = np.random.default_rng(20_240_601)
+        self.names = tuple(PRIORS)
+        maps = self._region_maps(head)
+        self.maps = np.stack([maps[name] for name in self.names])
+        points = head.neutral
+        self.coarse = vertex_noise(points, 3.5, 40, rng)
+        self.middle = vertex_noise(points, 1.3, 40, rng)
+        self.fine = vertex_noise(points, 0.5, 24, rng)
+        veins = vertex_noise(points, 1.8, 24, rng)
+        self.vessels = np.exp(-((veins / 0.12) ** 2)).astype(np.float32)
+
+    @staticmethod
+    def _region_maps(head: HeadModel) -> dict[str, FloatArray]:
+        v, lm = head.neutral, head.neutral[head.landmarks]
+        mirror = np.array([[1, 1, 1], [-1, 1, 1]], np.float32)
+
+        def pair(x: float, y: float, z: float) -> FloatArray:
+            return np.array([x, y, z], np.float32) * mirror
+
+        eyes = np.concatenate([_polyline(lm[[36, 37, 38, 39, 40, 41, 36]]),
+                               _polyline(lm[[42, 43, 44, 45, 46, 47, 42]])])  # fmt: skip
+        brows = np.concatenate([_polyline(lm[17:22]), _polyline(lm[22:27])])
+        inner_lips = _polyline(lm[[60, 61, 62, 63, 64, 65, 66, 67, 60]])
+        lips = np.concatenate([_polyline(lm[48:60]), inner_lips])
+        skin = head.of_region("face", "head_neck")
+        inside = head.of_region("mouth_socket", "gums_tongue")
+        maps = {
+            "nose_tip": _near(v, lm[30:31], 1.3),
+            "nose_wings": _near(v, lm[[31, 35]], 0.8),
+            "nose_bridge": _near(v, _polyline(lm[27:30]), 0.9),
+            "nostrils": _near(v, lm[[32, 34]], 0.4),
+            "cheeks": _near(v, pair(4.4, -0.6, 8.8), 1.9),
+            "cheekbones": _near(v, pair(5.0, 1.8, 8.3), 1.4),
+            "cheek_right": _near(v, pair(4.4, -0.6, 8.8)[1:], 2.5),
+            "inner_canthi": _near(v, lm[[39, 42]], 0.6),
+            "orbits": _near(v, eyes, 0.8),
+            "lid_line": _near(v, eyes, 0.2),
+            "eyeballs": head.of_region("eyeball_left", "eyeball_right").astype(np.float32),
+            "brows": _near(v, brows, 0.38),
+            "lips": _near(v, lips, 0.35),
+            "lip_line": _near(v, inner_lips, 0.15),
+            "upper_lip": _near(v, _polyline(lm[[48, 33, 54]]), 0.6),
+            "chin": _near(v, (lm[8] + np.array([0, 1.2, 0.5], np.float32))[None], 1.5),
+            "jaw": _near(v, _polyline(lm[2:15]), 1.2),
+            "neck": ((v[:, 1] < -9) & skin).astype(np.float32),
+            "carotids": _near(v, pair(4.0, -11, 3.0), 1.5),
+            "ears": (skin & (np.abs(v[:, 0]) > 7.6) & (v[:, 1] > -3)).astype(np.float32),
+            "temples": _near(v, pair(6.8, 6.0, 4.5), 1.6),
+            "glabella": _near(v, (lm[27] + np.array([0, 1.6, 0], np.float32))[None], 0.8),
+            "nasolabial": _near(v, _polyline(lm[[31, 48]]), 0.5)
+            + _near(v, _polyline(lm[[35, 54]]), 0.5),
+            "scalp": (head.of_region("head_neck") & (v[:, 1] > 6)).astype(np.float32),
+            "mouth_inside": inside.astype(np.float32),
+            "teeth": head.of_region("teeth").astype(np.float32),
+        }
+        for name, rounds in (("fine", 6), ("middle", 40), ("coarse", 200)):
+            maps[f"concave_{name}"] = np.where(skin, _concavity(head, rounds), 0).astype(np.float32)
+        return maps
+
+    def skin(self, ambient: float, rng: np.random.Generator) -> FloatArray:
+        """One person's skin temperatures in degrees Celsius on the vertices: [V]."""
+        gain = rng.choice([0.5, 1.0, 1.6], p=[0.25, 0.5, 0.25])
+        weights = np.array(
+            [p.mean + p.ambient * (ambient - 24.0) for p in PRIORS.values()], np.float32
+        )
+        weights = gain * (weights + rng.normal(0, 1, len(weights))
+                          * np.array([p.spread for p in PRIORS.values()]))  # fmt: skip
+        weights = np.where(rng.random(len(weights)) < 0.06, -weights, weights)
+        base = 34.0 + 0.07 * (ambient - 24.0) + rng.normal(0, 0.7)
+        if rng.random() < 0.12:  # in from the cold, or after a wet towel
+            base -= rng.uniform(1.0, 6.0)
+        temperature = base + weights.astype(np.float32) @ self.maps
+        for bank, spread in ((self.coarse, 0.30), (self.middle, 0.22), (self.fine, 0.10)):
+            chosen = rng.choice(len(bank), 6, replace=False)
+            amount = rng.normal(0, spread * rng.uniform(0.3, 1.8) / 6**0.5, 6).astype(np.float32)
+            temperature += amount @ bank[chosen]
+        chosen = rng.choice(len(self.vessels), 4, replace=False)
+        temperature += rng.uniform(-0.1, 0.45, 4).astype(np.float32) @ self.vessels[chosen]
+        if rng.random() < 0.15:  # sweat or flush in blotches
+            blotch = self.middle[rng.integers(len(self.middle))] > rng.uniform(0.3, 1.2)
+            temperature += blotch * np.float32(rng.uniform(-1.0, 0.8))
+        return np.asarray(temperature, np.float32)
+
+
+def apparent(
+    temperature: FloatArray, cosine: FloatArray, reflected: float, emissivity: float = 0.98
+) -> FloatArray:
+    """What a camera reads: L = e(theta) T + (1 - e(theta)) T_reflected, linear in T.
+
+    Reflectance rises towards grazing angles by Schlick's formula: a dark rim 1-3 pixels wide.
+    """
+    reflectance = REFLECTANCE + (1 - REFLECTANCE) * (1 - np.clip(cosine, 0, 1)) ** 5
+    e = emissivity * (1 - np.minimum(reflectance, 0.6)) / (1 - REFLECTANCE)
+    return np.asarray(e * temperature + (1 - e) * reflected, np.float32)
