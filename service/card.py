@@ -79,7 +79,9 @@ def parse_card(text: str) -> ModelCard:
     known = fields(ModelCard)
     if unknown := sorted(set(raw) - {f.name for f in known}):
         raise CardError(f"unknown fields {unknown}")
-    optional = {f.name for f in known if f.default_factory is not MISSING or f.default is not MISSING}
+    optional = {
+        f.name for f in known if f.default_factory is not MISSING or f.default is not MISSING
+    }
     if missing := [f.name for f in known if f.name not in raw and f.name not in optional]:
         raise CardError(f"missing fields {missing}")
     if isinstance(raw["input_size"], list):

@@ -1,5 +1,6 @@
 """The nouns of the service: plain frozen dataclasses that every room understands."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -43,7 +44,7 @@ class ThermalFrame:
 
 @dataclass(frozen=True)
 class Box:
-    """Axis-aligned box in pixels of the frame: brow top to chin, jaw to jaw (the 68 landmarks' own)."""
+    """Box in pixels of the frame: brow top to chin, jaw to jaw, as the 68 landmarks' own box."""
 
     x1: float
     y1: float
@@ -62,7 +63,7 @@ class Box:
     @property
     def size(self) -> float:
         """Side of the square of equal area, in pixels: sqrt(w * h)."""
-        return float(max(self.width, 0.0) * max(self.height, 0.0)) ** 0.5
+        return math.sqrt(max(self.width, 0.0) * max(self.height, 0.0))
 
 
 @dataclass(frozen=True)

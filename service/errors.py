@@ -26,7 +26,7 @@ from typing import Any, ClassVar
 
 
 class ServiceError(Exception):
-    """Base of all. `str(error)` is safe to show to a client; `extra` holds machine-readable facts."""
+    """Base of all. `str(error)` is safe to show to a client; `extra` holds facts for machines."""
 
     code: ClassVar[str] = "internal"
 

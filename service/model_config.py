@@ -60,7 +60,7 @@ def read_model_config(folder: Path) -> ModelConfig:
 
 
 def _newest(folder: Path, allowed: set[int] | None) -> int:
-    """The highest version folder, as Triton's `latest` (or the highest `specific` one) serves it."""
+    """The highest version folder, of the `specific` ones if the policy names some."""
     found = {int(child.name) for child in folder.iterdir() if child.name.isdecimal()}
     served = found if allowed is None else found & allowed
     if not served:

@@ -1,8 +1,8 @@
 """What a published network must take and give, and how to speak to each kind.
 
 Landmark networks come in two kinds. Ours: `image` uint8 `[N, 1, 256, 256]` -> `keypoints` float32
-`[N, 68, 4]`. A public RTMPose export: float32 `[N, 3, 256, 256]` -> `simcc_x`, `simcc_y`; the gateway
-normalises its input and decodes its output.
+`[N, 68, 4]`. A public RTMPose export: float32 `[N, 3, 256, 256]` -> `simcc_x`, `simcc_y`; the
+gateway normalises its input and decodes its output.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from service.entities import ByteArray, FloatArray
 from service.errors import InferenceFailed
 from service.landmark_schema import KEYPOINTS
 from service.vision.crop import DETECTOR_INPUT, LANDMARK_INPUT
-from service.vision.simcc import decode_simcc
+from service.vision.simcc import PUBLIC_BETA, decode_simcc
 
 # What public RTMPose exports were trained with, per RGB channel.
 _MEAN: Final = np.array([123.675, 116.28, 103.53], np.float32).reshape(1, 3, 1, 1)
@@ -71,7 +71,7 @@ class SimccNetwork:
 
     def decode(self, outputs: Mapping[str, Array]) -> FloatArray:
         simcc_x, simcc_y = (_finite(outputs[name], name) for name in self.outputs)
-        return _checked(decode_simcc(simcc_x, simcc_y))
+        return _checked(decode_simcc(simcc_x, simcc_y, beta=PUBLIC_BETA))
 
 
 @dataclass(frozen=True)

@@ -55,50 +55,65 @@ class PredictOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    variant: str | None = Field(None, max_length=64, description="Size of the landmark network.")
+    variant: str | None = Field(
+        default=None, max_length=64, description="Size of the landmark network."
+    )
     precision: Annotated[str, _one_of("auto", *PRECISIONS)] | None = Field(
-        None,
+        default=None,
         description="`auto` takes the most accurate one that is published.",
         json_schema_extra={"enum": ["auto", *PRECISIONS]},
     )
     min_score: float = Field(
-        0.3, ge=0, le=1, allow_inf_nan=False, description="Faces with a lower score are left out."
+        default=0.3,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="Faces with a lower score are left out.",
     )
-    max_faces: int = Field(32, ge=1, le=MAX_FACES, description="The best ones by score are kept.")
+    max_faces: int = Field(
+        default=32, ge=1, le=MAX_FACES, description="The best ones by score are kept."
+    )
     boxes: Annotated[tuple[BoxCorners, ...], BeforeValidator(_parse_boxes)] | None = Field(
-        None,
+        default=None,
         max_length=MAX_FACES,
         description="JSON `[[x1, y1, x2, y2], ...]` in pixels of the image sent, each from brow top"
         " to chin and jaw to jaw. Skips detection. One image only.",
     )
     units: Annotated[str, _one_of(*UNITS)] = Field(
-        "auto",
+        default="auto",
         description="What the stored numbers mean.",
         json_schema_extra={"enum": list(UNITS)},
     )
     emissivity: float | None = Field(
-        None, gt=0, le=1, allow_inf_nan=False, description="Default: the file's own, or 0.98."
+        default=None,
+        gt=0,
+        le=1,
+        allow_inf_nan=False,
+        description="Default: the file's own, or 0.98.",
     )
     polarity: Annotated[str, _one_of(*POLARITIES)] = Field(
-        "auto",
+        default="auto",
         description="Whether hot is bright or dark.",
         json_schema_extra={"enum": list(POLARITIES)},
     )
     rotate: Annotated[int, _one_of(*ROTATIONS)] = Field(
-        0,
+        default=0,
         description="Degrees clockwise that turn the faces upright. Answers stay in the grid sent.",
         json_schema_extra={"enum": list(ROTATIONS)},
     )
     normalisation: Annotated[str, BeforeValidator(_check_normalisation)] = Field(
-        "auto",
+        default="auto",
         description="Gain control before the networks; `auto` is what the network was trained on.",
         json_schema_extra={"enum": ["auto", *NORMALISATIONS]},
     )
     include: Annotated[
         tuple[Literal["temperatures", "sigma", "crops"], ...], BeforeValidator(_split_include)
-    ] = Field((), description=f"Comma-separated extras: {', '.join(INCLUDES)}.")
+    ] = Field(default=(), description=f"Comma-separated extras: {', '.join(INCLUDES)}.")
     deadline_ms: int | None = Field(
-        None, ge=1, le=MAX_DEADLINE_MS, description="Time to answer in, once the body has arrived."
+        default=None,
+        ge=1,
+        le=MAX_DEADLINE_MS,
+        description="Time to answer in, once the body has arrived.",
     )
 
     def given_boxes(self) -> tuple[Box, ...] | None:

@@ -17,7 +17,7 @@ class Workers:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call `function` in a thread, with the caller's context, so that logs keep its request id."""
+        """Call `function` in a thread, in the caller's context: its logs keep the request id."""
         context = contextvars.copy_context()
 
         def call() -> T:

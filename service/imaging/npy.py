@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 
 from service.errors import BrokenImage, UnsupportedFormat
-from service.imaging.sniff import Header, npy_header
-from service.imaging.stored import Stored
+from service.imaging.sniff import npy_header
+from service.imaging.stored import Header, Stored
 
 _TYPES: Final = ("u1", "u2", "i2", "f4", "f8")
 _TYPE: Final = re.compile(rb"'descr':\s*'([<>|=])([a-zA-Z]\d{1,2})'")

@@ -46,4 +46,5 @@ class DecodeOptions:
 
 def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
     if value not in allowed:
-        raise InvalidOption(f"{name} {value!r} is not one of {list(allowed)}", allowed=list(allowed))
+        choices = list(allowed)
+        raise InvalidOption(f"{name} {value!r} is not one of {choices}", allowed=choices)

@@ -3,25 +3,17 @@
 import re
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from service.errors import BrokenImage, UnsupportedFormat
+from service.imaging.stored import Header
+from service.imaging.tiff_directory import read_directory
 
 ALLOWED: Final = ("PNG", "JPEG", "BMP", "TIFF", "NPY")
 
 _START_OF_FRAME: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _DECODABLE_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})  # Huffman or arithmetic
 _NPY_SHAPE: Final = re.compile(rb"'shape':\s*\(([\d,\s]{0,80})\)")
-
-
-@dataclass(frozen=True)
-class Header:
-    """container: lower-case name of an allowed format; width and height in pixels, not checked."""
-
-    container: str
-    width: int
-    height: int
 
 
 def read_header(data: bytes) -> Header:
@@ -34,7 +26,7 @@ def read_header(data: bytes) -> Header:
         if data.startswith(magics):
             try:
                 width, height = _SIZE_READERS[container](data)
-            except (struct.error, IndexError) as error:
+            except (struct.error, IndexError, OverflowError) as error:
                 raise BrokenImage(f"the {container.upper()} header is truncated") from error
             return Header(container, width, height)
     raise UnsupportedFormat(
@@ -78,30 +70,8 @@ def _bmp_size(data: bytes) -> tuple[int, int]:
 
 
 def _tiff_size(data: bytes) -> tuple[int, int]:
-    """Of the first directory: tags 256 and 257. Refuses directories made to waste time on."""
-    order = "<" if data[:2] == b"II" else ">"
-    if data[2:4] in (b"\x2b\x00", b"\x00\x2b"):  # BigTIFF
-        count_format, count_size, entry_format, entry_size = "Q", 8, "HHQQ", 20
-        (position,) = struct.unpack_from(order + "Q", data, 8)
-    else:
-        count_format, count_size, entry_format, entry_size = "H", 2, "HHII", 12
-        (position,) = struct.unpack_from(order + "I", data, 4)
-    (count,) = struct.unpack_from(order + count_format, data, position)
-    if not 1 <= count <= 500:
-        raise BrokenImage(f"the TIFF directory claims {count} entries")
-    position += count_size
-    sides = {256: 0, 257: 0}
-    total = 0
-    for start in range(position, position + entry_size * count, entry_size):
-        tag, kind, length, value = struct.unpack_from(order + entry_format, data, start)
-        total += length
-        if tag in sides:
-            if kind == 3:  # a 16-bit value lies at the start of its field
-                (value,) = struct.unpack_from(order + "H", data, start + entry_size // 2 + 2)
-            sides[tag] = value
-    if total > 2 * len(data):
-        raise BrokenImage("the TIFF directory claims more values than the file can hold")
-    return sides[256], sides[257]
+    directory = read_directory(data)
+    return directory.value(256, 0), directory.value(257, 0)
 
 
 def _npy_size(data: bytes) -> tuple[int, int]:

@@ -53,7 +53,9 @@ def letterbox_map(width: int, height: int, size: int = DETECTOR_INPUT) -> AxisMa
     return AxisMap(scale, middle - scale * (width - 1) / 2, middle - scale * (height - 1) / 2)
 
 
-def sample(values: FloatArray, to_network: AxisMap, size: int) -> tuple[FloatArray, NDArray[np.bool_]]:
+def sample(
+    values: FloatArray, to_network: AxisMap, size: int
+) -> tuple[FloatArray, NDArray[np.bool_]]:
     """Resample a frame `[H, W]` into the network's square.
 
     Returns float32 `[size, size]` and a mask, True where the frame reaches. When the map shrinks,
@@ -65,7 +67,7 @@ def sample(values: FloatArray, to_network: AxisMap, size: int) -> tuple[FloatArr
     if scale < 0.67:
         shrunk = max(1, round(width * scale)), max(1, round(height * scale))
         sx, sy = shrunk[0] / width, shrunk[1] / height
-        source = cv2.resize(source, shrunk, interpolation=cv2.INTER_AREA)
+        source = np.asarray(cv2.resize(source, shrunk, interpolation=cv2.INTER_AREA), np.float32)
         # Area resampling keeps corners: centre x of the source is (x + 0.5) * sx - 0.5 after it.
         kx, ky = scale / sx, scale / sy
         matrix = np.array(
@@ -79,7 +81,7 @@ def sample(values: FloatArray, to_network: AxisMap, size: int) -> tuple[FloatArr
     steps = np.arange(size, dtype=np.float32)
     inside_x = np.abs((steps - ox) / scale - (width - 1) / 2) <= width / 2
     inside_y = np.abs((steps - oy) / scale - (height - 1) / 2) <= height / 2
-    return warped, inside_y[:, None] & inside_x[None, :]
+    return np.asarray(warped, np.float32), inside_y[:, None] & inside_x[None, :]
 
 
 def landmark_crop(

@@ -41,9 +41,7 @@ class LandmarkBatch:
     weight: Tensor
 
     def to(self, device: torch.device | str) -> "LandmarkBatch":
-        return LandmarkBatch(
-            self.images.to(device), self.points.to(device), self.weight.to(device)
-        )
+        return LandmarkBatch(self.images.to(device), self.points.to(device), self.weight.to(device))
 
 
 @dataclass(frozen=True)

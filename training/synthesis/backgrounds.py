@@ -9,7 +9,9 @@ from training.synthesis.fields import fractal_noise, image_noise
 
 def background(height: int, width: int, ambient: float, rng: np.random.Generator) -> FloatArray:
     """Apparent temperatures [H, W] in degrees Celsius of a scene with no face in it."""
-    kind = rng.choice(["plain", "room", "street", "clutter", "masked"], p=[.22, .32, .22, .19, .05])
+    kind = rng.choice(
+        ["plain", "room", "street", "clutter", "masked"], p=[0.22, 0.32, 0.22, 0.19, 0.05]
+    )
     base = np.full((height, width), ambient, np.float32)
     if kind == "masked":  # segmented pictures: everything but the person cut out
         return base - np.float32(rng.uniform(0, 15))
@@ -101,13 +103,17 @@ def add_occluder(
         across = np.array([-np.sin(angle), np.cos(angle)])
         along = np.array([np.cos(angle), np.sin(angle)])
         palm = (round(cx - along[0] * size * 0.35), round(cy - along[1] * size * 0.35))
-        cv2.ellipse(layer, palm, (int(size * 0.3), int(size * 0.24)), np.rad2deg(angle), 0, 360, 1.0, -1)
+        cv2.ellipse(
+            layer, palm, (int(size * 0.3), int(size * 0.24)), np.rad2deg(angle), 0, 360, 1.0, -1
+        )
         spread = rng.uniform(0.02, 0.2)
         for finger in range(4):
             root = np.array(palm) + across * (finger - 1.5) * size * 0.11 + along * size * 0.2
             bent = along + across * (finger - 1.5) * spread
             tip = root + bent * size * rng.uniform(0.3, 0.5)
-            cv2.line(layer, tuple(np.int32(root)), tuple(np.int32(tip)), 1.0, max(1, int(size * 0.09)))
+            cv2.line(
+                layer, tuple(np.int32(root)), tuple(np.int32(tip)), 1.0, max(1, int(size * 0.09))
+            )
         value = rng.uniform(27, 35.5)
     elif kind == "phone":
         w, h = size * rng.uniform(0.3, 0.5), size * rng.uniform(0.6, 0.95)

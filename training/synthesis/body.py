@@ -34,7 +34,10 @@ def add_body(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> None:
         _draw(layer, wearer, _capsule(shoulder, elbow, 5.2 * build), TOP)
         _draw(layer, wearer, _capsule(elbow, hand, 4.0 * build), SLEEVE)
         _draw(layer, wearer, _superellipsoid(hand, (4.5, 6.0, 4.5), 2.0), BARE)
-        hip, foot = (side * 9 * build, -64 * height, -3.0), (side * rng.uniform(8, 16), -150.0, -3.0)
+        hip, foot = (
+            (side * 9 * build, -64 * height, -3.0),
+            (side * rng.uniform(8, 16), -150.0, -3.0),
+        )
         _draw(layer, wearer, _capsule(hip, foot, 8.0 * build), LEGS)
     for owner, field in fields.items():
         where = layer.owner == owner
@@ -108,7 +111,9 @@ def _capsule(
     angles = np.linspace(0, 2 * np.pi, 13)
     ring = np.cos(angles)[:, None] * side + np.sin(angles)[:, None] * front
     along = np.linspace(-0.06, 1.06, 8)
-    width = radius * np.sqrt(np.clip(1 - np.abs(2 * along - 1) ** 12, 0.05, 1)) * (1.1 - 0.3 * along)
+    width = (
+        radius * np.sqrt(np.clip(1 - np.abs(2 * along - 1) ** 12, 0.05, 1)) * (1.1 - 0.3 * along)
+    )
     points = (a + (b - a) * along[:, None])[:, None] + ring[None] * width[:, None, None]
     return points.reshape(-1, 3).astype(np.float32), _grid_triangles(8, 13)
 

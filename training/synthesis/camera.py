@@ -16,8 +16,8 @@ def expose(temperature: FloatArray, rng: np.random.Generator) -> FloatArray:
     image = _optics(temperature, rng)
     image = _sensor_noise(image, rng)
     if rng.random() < 0.45:
-        step = rng.choice([0.01, 0.02, 0.04, 0.1], p=[0.35, 0.3, 0.25, 0.1])
-        image = np.round(image / step) * np.float32(step)
+        step = np.float32(rng.choice([0.01, 0.02, 0.04, 0.1], p=[0.35, 0.3, 0.25, 0.1]))
+        image = np.round(image / step) * step
         return -image if rng.random() < 0.03 else image
     grey = _gain_control(image, rng)
     if rng.random() < 0.25:
@@ -99,7 +99,9 @@ def _overlay(grey: ByteArray, rng: np.random.Generator) -> None:
         text = f"{rng.uniform(10, 45):.1f}"
         cv2.putText(grey, text, where, cv2.FONT_HERSHEY_SIMPLEX, size, level, 1)
     if rng.random() < 0.5:
-        cv2.drawMarker(grey, (width // 2, height // 2), level, cv2.MARKER_CROSS, max(5, width // 20))
+        cv2.drawMarker(
+            grey, (width // 2, height // 2), level, cv2.MARKER_CROSS, max(5, width // 20)
+        )
     if rng.random() < 0.3:
         bar = np.linspace(255, 0, height, dtype=np.uint8)[:, None]
         grey[:, -max(2, width // 25) :] = bar

@@ -155,7 +155,9 @@ def _draw_sheet(
 
 def add_beard(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> None:
     """Full beard, goatee, moustache or stubble: cooler skin and hair, in place (no geometry)."""
-    kind = rng.choice(["none", "full", "goatee", "moustache", "stubble"], p=[.66, .12, .09, .06, .07])
+    kind = rng.choice(
+        ["none", "full", "goatee", "moustache", "stubble"], p=[0.66, 0.12, 0.09, 0.06, 0.07]
+    )
     if kind == "none":
         return
     x, y = np.abs(canvas.values[..., 0]), canvas.values[..., 1]
@@ -186,7 +188,9 @@ def add_beard(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> None:
 
 
 def add_headwear(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> None:
-    kind = rng.choice(["none", "cap", "beanie", "hood", "headscarf"], p=[.72, .11, .06, .06, .05])
+    kind = rng.choice(
+        ["none", "cap", "beanie", "hood", "headscarf"], p=[0.72, 0.11, 0.06, 0.06, 0.05]
+    )
     if kind == "none":
         return
     head = wearer.head
@@ -270,7 +274,9 @@ def add_glasses(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> Non
     """Opaque in the long-wave infrared, clear or dark: about ambient, mirroring the room."""
     if rng.random() > 0.28:
         return
-    eyes = [wearer.shaped[wearer.head.landmarks[first : first + 6]].mean(axis=0) for first in (36, 42)]
+    eyes = [
+        wearer.shaped[wearer.head.landmarks[first : first + 6]].mean(axis=0) for first in (36, 42)
+    ]
     raised = rng.uniform(3.5, 6.0) if rng.random() < 0.08 else 0.0
     half_width, half_height = rng.uniform(2.1, 3.3), rng.uniform(1.3, 2.6)
     power, wrap = rng.uniform(2.0, 5.0), rng.uniform(0.02, 0.07)

@@ -92,8 +92,10 @@ def load_head(path: str | Path) -> HeadModel:
         surface = np.isin(region[keep], [names.index("face"), names.index("head_neck")])
         return HeadModel(
             neutral=trimmed,
-            identity=file["identity"][:IDENTITY_MODES][:, keep].astype(np.float32),
-            expression=file["expression"][:, keep].astype(np.float32),
+            # Boolean indexing leaves another memory order: made plain here, once, since every
+            # person multiplies with these.
+            identity=np.ascontiguousarray(file["identity"][:IDENTITY_MODES, keep], np.float32),
+            expression=np.ascontiguousarray(file["expression"][:, keep], np.float32),
             expression_names=tuple(str(name) for name in file["expression_names"]),
             triangles=triangles,
             region=region[keep],
@@ -155,3 +157,65 @@ def jaw_outward(index: int) -> tuple[float, float]:
     """Unit vector (x, y up) away from the face at jaw point 0-16, seen from the front."""
     angle = np.pi * (1.0 + index / 16.0)  # right ear (-x), round by the chin (-y), left ear (+x)
     return float(np.cos(angle)), float(np.sin(angle))
+
+
+def procedural_head() -> HeadModel:
+    """A crude ellipsoid head with landmarks, for tests without the real model; never for training."""
+    rows, columns = 61, 96
+    u = np.linspace(-np.pi, np.pi, columns, endpoint=False)
+    v = np.linspace(-np.pi / 2, np.pi / 2, rows)
+    uu, vv = np.meshgrid(u, v)
+    radii = np.array([7.6, 11.0, 9.5])
+    ball = np.stack([np.sin(uu) * np.cos(vv), np.sin(vv), np.cos(uu) * np.cos(vv)], axis=2)
+    neutral = (ball * radii + [0, 3.0, 1.0]).reshape(-1, 3).astype(np.float32)
+    nose = np.exp(-((neutral[:, 0] / 1.2) ** 2 + ((neutral[:, 1] - 0.8) / 1.6) ** 2))
+    neutral[:, 2] += np.where(neutral[:, 2] > 0, 2.0 * nose, 0.0).astype(np.float32)
+    index = np.arange(rows * columns).reshape(rows, columns)
+    a, b = index[:-1], np.roll(index, -1, axis=1)[:-1]
+    c, d = np.roll(index, -1, axis=1)[1:], index[1:]
+    faces = [np.stack(t, -1).reshape(-1, 3) for t in ((a, b, c), (a, c, d))]
+    wanted = _template_landmarks()
+    front = np.flatnonzero(neutral[:, 2] > 0)
+    distance = np.linalg.norm(neutral[front, None, :2] - wanted[None], axis=2)
+    landmarks = front[distance.argmin(axis=0)].astype(np.int32)
+    rng = np.random.default_rng(0)
+    modes = rng.normal(0, 0.05, (4, 1, 3)) * neutral[None]
+    jaw = np.where((neutral[:, 1] < -3)[:, None], [0, -1.5, 0], 0.0)
+    return HeadModel(
+        neutral=neutral,
+        identity=modes.astype(np.float32),
+        expression=np.stack([jaw, 0 * jaw]).astype(np.float32),
+        expression_names=("jawOpen", "mouthClose"),
+        triangles=np.concatenate(faces).astype(np.int32),
+        region=np.zeros(len(neutral), np.int8),
+        region_names=("face", "head_neck"),
+        landmarks=landmarks,
+        strips=jaw_strips(neutral, np.ones(len(neutral), bool), landmarks[:17]),
+    )
+
+
+def _template_landmarks() -> FloatArray:
+    """Frontal positions [68, 2] (x, y in cm) of an average face in iBUG order."""
+    angle = np.pi + np.pi * np.arange(17) / 16
+    jaw = np.stack([7.2 * np.cos(angle), 3.0 + 10.5 * np.sin(angle)], 1)
+    brow = np.stack([np.linspace(1.2, 5.6, 5), [5.2, 5.8, 6.0, 5.8, 5.2]], 1)
+    bridge = np.stack([np.zeros(4), [3.7, 2.6, 1.5, 0.4]], 1)
+    wings = np.stack([np.linspace(-1.3, 1.3, 5), [-0.9, -1.1, -1.2, -1.1, -0.9]], 1)
+    ring = np.array([[-1.3, 0], [-0.5, 0.4], [0.5, 0.4], [1.3, 0], [0.5, -0.4], [-0.5, -0.4]])
+    outer = np.deg2rad(180 - 30 * np.arange(12))
+    inner = np.deg2rad(180 - 45 * np.arange(8))
+    lips = np.stack([2.5 * np.cos(outer), -3.5 + 0.9 * np.sin(outer)], 1)
+    mouth = np.stack([2.0 * np.cos(inner), -3.5 + 0.25 * np.sin(inner)], 1)
+    right_brow = brow[::-1] * [-1, 1]
+    parts = [
+        jaw,
+        right_brow,
+        brow,
+        bridge,
+        wings,
+        ring + [-3.2, 3.4],
+        ring + [3.2, 3.4],
+        lips,
+        mouth,
+    ]
+    return np.concatenate(parts).astype(np.float32)

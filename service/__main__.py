@@ -1,0 +1,87 @@
+"""`python -m service`: settings -> bootstrap -> server -> drain on SIGTERM."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from pydantic import ValidationError
+
+from service.bootstrap import Gateway, bootstrap
+from service.errors import BackendUnavailable
+from service.settings import Settings, unknown_settings
+from service.telemetry import configure_logging
+
+log = logging.getLogger("thermal.main")
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to us: readiness has to go first, the port afterwards."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit status."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        print(f"settings: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    configure_logging(settings.log_level)
+    for name in unknown_settings(os.environ):
+        log.warning("unknown setting", extra={"facts": {"setting": name}})
+    try:
+        gateway = bootstrap(settings)
+    except BackendUnavailable as error:
+        log.error("the backend cannot start: %s", error)
+        return 3
+    return asyncio.run(_serve(settings, gateway))
+
+
+async def _serve(settings: Settings, gateway: Gateway) -> int:
+    server = _Server(
+        uvicorn.Config(
+            gateway.rest_app(),
+            host=settings.host,
+            port=settings.rest_port,
+            lifespan="off",  # the gateway's own context below covers every door
+            log_config=None,
+            access_log=False,  # the edge writes one line a request
+            server_header=False,
+            limit_concurrency=settings.max_connections,
+            timeout_keep_alive=settings.keep_alive_s,
+            timeout_graceful_shutdown=settings.drain_timeout_s,
+        )
+    )
+    async with gateway:
+        _drain_on_signal(server, gateway, settings.drain_delay_s)
+        await server.serve()
+    log.info("stopped")
+    return 0
+
+
+def _drain_on_signal(server: _Server, gateway: Gateway, delay: float) -> None:
+    """First signal: not ready, wait, stop accepting, finish what runs. Second: stop at once."""
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        if gateway.readiness.draining:
+            server.should_exit = server.force_exit = True
+            return
+        log.info("draining")
+        gateway.readiness.draining = True
+        loop.call_later(delay, setattr, server, "should_exit", True)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

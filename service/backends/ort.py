@@ -1,0 +1,190 @@
+"""The model repository served in-process on ONNX Runtime."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnxruntime
+
+from service.backends.base import Array, InferResult, ModelMetadata, TensorSpec
+from service.errors import (
+    BackendOverloaded,
+    BackendTimeout,
+    BackendUnavailable,
+    InferenceFailed,
+    ModelNotFound,
+)
+from service.model_config import ModelConfigError, read_model_config
+from service.workers import Workers
+
+log = logging.getLogger("thermal.ort")
+
+_DTYPES: Final[dict[str, Any]] = {
+    "tensor(uint8)": np.uint8,
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+}
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    session: Any  # onnxruntime is not typed
+    metadata: ModelMetadata
+
+
+class OrtBackend:
+    """Implements `Backend`. At most `threads` calls run, at most `queue` more wait."""
+
+    name = "onnxruntime"
+
+    def __init__(
+        self,
+        repository: Path,
+        *,
+        threads: int,
+        intra_op_threads: int,
+        queue: int,
+        device: str = "cpu",
+    ) -> None:
+        self._repository = repository
+        self._workers = Workers(threads, "inference")
+        self._intra_op_threads = intra_op_threads
+        self._capacity = threads + queue
+        self._pending = 0
+        self._providers = _providers(device)
+        self._models: dict[str, _Loaded] = {}
+        self._closed = False
+
+    async def infer(
+        self,
+        model: str,
+        inputs: Mapping[str, Array],
+        *,
+        outputs: tuple[str, ...] | None = None,
+        timeout: float,
+    ) -> InferResult:
+        loaded = self._find(model)
+        names = outputs or tuple(spec.name for spec in loaded.metadata.outputs)
+        _check_batch(loaded.metadata, inputs)
+        if self._pending >= self._capacity:
+            raise BackendOverloaded("the inference queue is full")
+        self._pending += 1
+        try:
+            arrays = await self._run(loaded, names, inputs, timeout)
+        finally:
+            self._pending -= 1
+        return InferResult(dict(zip(names, arrays, strict=True)), loaded.metadata.version)
+
+    async def _run(
+        self, loaded: _Loaded, names: tuple[str, ...], inputs: Mapping[str, Array], timeout: float
+    ) -> list[Array]:
+        control = onnxruntime.RunOptions()
+        try:
+            async with asyncio.timeout(timeout):
+                arrays: list[Array] = await self._workers.run(
+                    loaded.session.run, list(names), dict(inputs), control
+                )
+                return arrays
+        except TimeoutError:
+            raise BackendTimeout("inference took longer than the time left") from None
+        except Exception as error:  # whatever the engine raises: its text is for the log alone
+            log.exception("inference failed")
+            raise InferenceFailed("inference failed inside the engine") from error
+        finally:
+            control.terminate = True  # a run that nobody waits for any more gives its thread back
+
+    async def metadata(self, model: str) -> ModelMetadata:
+        return self._find(model).metadata
+
+    async def ready(self, model: str) -> bool:
+        return not self._closed and model in self._models
+
+    async def load(self, model: str) -> None:
+        """Open the version that the model's configuration serves; replaces an older one at once."""
+        if self._closed:
+            raise BackendUnavailable("the backend is closed")
+        self._models[model] = await asyncio.to_thread(self._open, model)
+
+    async def unload(self, model: str) -> None:
+        if self._models.pop(model, None) is None:
+            raise ModelNotFound(f"model {model!r} is not loaded")
+
+    async def aclose(self) -> None:
+        self._closed = True
+        self._models.clear()
+        await asyncio.to_thread(self._workers.close)
+
+    def _find(self, model: str) -> _Loaded:
+        if self._closed:
+            raise BackendUnavailable("the backend is closed")
+        try:
+            return self._models[model]
+        except KeyError:
+            raise ModelNotFound(f"model {model!r} is not loaded") from None
+
+    def _open(self, model: str) -> _Loaded:
+        folder = self._repository / model
+        if not folder.is_dir():
+            raise ModelNotFound(f"model {model!r} is not in the repository")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._intra_op_threads
+        options.inter_op_num_threads = 1
+        # Threads that wait for work sleep: spinning ones would take cores from decoding.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            config = read_model_config(folder)
+            path = str(folder / config.weights)
+            session = onnxruntime.InferenceSession(path, options, providers=self._providers)
+            metadata = _metadata(session, config.max_batch_size, config.version)
+        except ModelConfigError as error:
+            raise InferenceFailed(f"model {model!r}: {error}") from None
+        except Exception as error:  # whatever the engine raises: its text is for the log alone
+            log.exception("model %s does not load", model)
+            raise InferenceFailed(f"model {model!r} does not load") from error
+        return _Loaded(session, metadata)
+
+
+def _providers(device: str) -> list[str]:
+    """Engines in order. BackendUnavailable when the device is not there: no silent fallback."""
+    if device == "cpu":
+        return ["CPUExecutionProvider"]
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        raise BackendUnavailable(f"this ONNX Runtime has no {device}: install the `gpu` extra")
+    return ["CUDAExecutionProvider", "CPUExecutionProvider"]
+
+
+def _metadata(session: Any, max_batch_size: int, version: int) -> ModelMetadata:
+    return ModelMetadata(
+        tuple(_spec(node) for node in session.get_inputs()),
+        tuple(_spec(node) for node in session.get_outputs()),
+        max_batch_size,
+        str(version),
+    )
+
+
+def _spec(node: Any) -> TensorSpec:
+    shape = tuple(size if isinstance(size, int) else -1 for size in node.shape[1:])
+    return TensorSpec(node.name, np.dtype(_DTYPES[node.type]), shape)
+
+
+def _check_batch(metadata: ModelMetadata, inputs: Mapping[str, Array]) -> None:
+    """Every input the model has, same N, within bounds: what the engine would say less clearly."""
+    if set(inputs) != {spec.name for spec in metadata.inputs}:
+        raise InferenceFailed("the inputs are not those of the model")
+    for spec in metadata.inputs:
+        array = inputs[spec.name]
+        sizes = zip(array.shape[1:], spec.shape, strict=False)
+        same = array.ndim == len(spec.shape) + 1 and all(b in (-1, a) for a, b in sizes)
+        if array.dtype != spec.dtype or not same:
+            raise InferenceFailed(f"input {spec.name!r} has another type or shape than the model's")
+    if len({len(array) for array in inputs.values()}) != 1:
+        raise InferenceFailed("the inputs differ in batch size")
+    batch = len(next(iter(inputs.values())))
+    if not 1 <= batch <= metadata.max_batch_size:
+        raise InferenceFailed(f"batch size {batch} is not within 1 and {metadata.max_batch_size}")

@@ -1,0 +1,242 @@
+"""The models of the repository: their cards, whether they serve, which one a request gets."""
+
+import asyncio
+import logging
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from service.backends.base import Backend, ModelMetadata
+from service.card import CardError, ModelCard, file_sha256, parse_card
+from service.errors import BackendError, BackendUnavailable, VariantUnavailable
+from service.imaging.normalisation import NORMALISATIONS
+from service.model_config import ModelConfig, ModelConfigError, read_model_config
+from service.networks import (
+    DetectorNetwork,
+    LandmarkNetwork,
+    NetworkError,
+    detector_network,
+    landmark_network,
+)
+from service.telemetry import Telemetry
+
+log = logging.getLogger("thermal.catalogue")
+
+# `auto` walks these: the most accurate first, the next one when that is missing or refused.
+FALLBACK: Final = ("fp32", "fp16", "int8")
+
+
+class State(StrEnum):
+    LOADING = "loading"
+    READY = "ready"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that serves. `network` says how to call it."""
+
+    card: ModelCard
+    metadata: ModelMetadata
+    network: DetectorNetwork | LandmarkNetwork
+
+
+@dataclass
+class Entry:
+    """One folder of the repository. `reason` says why it was refused."""
+
+    name: str
+    card: ModelCard | None
+    config: ModelConfig | None
+    state: State = State.LOADING
+    reason: str | None = None
+    model: Model | None = None
+
+
+class Catalogue:
+    """Reads the repository once; `load` then brings each model up, off the request path."""
+
+    def __init__(
+        self,
+        repository: Path,
+        *,
+        engines: Collection[str],
+        default_variant: str,
+        default_precision: str,
+        only: Collection[str],
+        telemetry: Telemetry,
+    ) -> None:
+        self._repository = repository
+        self._default = default_variant, default_precision
+        self._telemetry = telemetry
+        self._walks: dict[tuple[str, str | None, str], tuple[Entry, ...]] = {}
+        self.entries = tuple(_scan(repository, engines, only))
+
+    async def load(self, backend: Backend) -> None:
+        """Check and load every model; the default ones first, so that readiness comes early."""
+        for entry in sorted(self.entries, key=self._urgency):
+            if entry.state is State.LOADING:
+                await self._load_one(entry, backend)
+
+    async def _load_one(self, entry: Entry, backend: Backend) -> None:
+        assert entry.card is not None and entry.config is not None
+        try:
+            await asyncio.to_thread(_check_files, self._repository / entry.name, entry.card)
+            await backend.load(entry.name)
+            metadata = await backend.metadata(entry.name)
+            entry.model = Model(entry.card, metadata, _network(entry.card, metadata))
+        except (CardError, NetworkError, BackendError, OSError) as error:
+            _refuse(entry, "a file cannot be read" if isinstance(error, OSError) else str(error))
+            return
+        entry.state = State.READY
+        card = entry.card
+        labels = (card.name, card.task, card.variant, card.precision, str(card.version))
+        self._telemetry.model_info.labels(*labels, backend.name).set(1)
+        self._telemetry.inference_duration.labels(card.name, backend.name)
+        log.info("model loaded", extra={"facts": {"model": card.name, "version": card.version}})
+
+    def landmarks(self, variant: str | None, precision: str | None) -> Model:
+        """The landmark model for a request; None stands for the default.
+
+        VariantUnavailable lists what there is; BackendUnavailable when the default itself is
+        missing, or the model is still loading.
+        """
+        walk = self._walk("landmarks", variant or self._default[0], precision or self._default[1])
+        if found := _first_ready(walk):
+            return found
+        if any(entry.state is State.LOADING for entry in walk):
+            raise BackendUnavailable("the model is still loading")
+        available = self.available()
+        if variant is None and precision is None:
+            raise BackendUnavailable("the default landmark model is not there", available=available)
+        wanted = f"variant {variant or self._default[0]!r}, precision {precision or 'auto'!r}"
+        raise VariantUnavailable(f"no model for {wanted}", available=available)
+
+    def detector(self, precision: str | None) -> Model:
+        """The detector, in the precision asked for or else the best there is.
+
+        It does not refuse for want of a precision: the answer says which one ran.
+        """
+        asked = self._walk("detector", None, precision or self._default[1])
+        walk = self._walk("detector", None, "auto")
+        if found := _first_ready(asked) or _first_ready(walk):
+            return found
+        raise BackendUnavailable("no face detector is loaded; boxes may be sent instead")
+
+    def available(self) -> list[dict[str, str]]:
+        """Variants and precisions of the landmark models that serve."""
+        models = (entry.model for entry in self.entries if entry.model)
+        return [
+            {"variant": model.card.variant, "precision": model.card.precision}
+            for model in models
+            if model.card.task == "landmarks"
+        ]
+
+    def missing(self) -> list[str]:
+        """What keeps a request without options from being served; empty when nothing does."""
+        needs = self._needs().items()
+        return [f"{need}: {_why(walk)}" for need, walk in needs if not _first_ready(walk)]
+
+    def default_models(self) -> list[str]:
+        """Names of the models that a request without options runs on, as far as they serve."""
+        found = (_first_ready(walk) for walk in self._needs().values())
+        return [model.card.name for model in found if model]
+
+    def _needs(self) -> dict[str, tuple[Entry, ...]]:
+        variant, precision = self._default
+        return {
+            "face detector": self._walk("detector", None, "auto"),
+            f"landmarks {variant} {precision}": self._walk("landmarks", variant, precision),
+        }
+
+    def _walk(self, task: str, variant: str | None, precision: str) -> tuple[Entry, ...]:
+        """Entries that could serve, the best first. The set of entries never changes: cached."""
+        key = task, variant, precision
+        if key not in self._walks:
+            order = FALLBACK if precision == "auto" else (precision,)
+            fitting = [
+                (order.index(card.precision), entry.name, entry)
+                for entry in self.entries
+                if (card := entry.card) is not None
+                and card.task == task
+                and card.variant == (variant or card.variant)
+                and card.precision in order
+            ]
+            self._walks[key] = tuple(entry for _, _, entry in sorted(fitting, key=lambda f: f[:2]))
+        return self._walks[key]
+
+    def _urgency(self, entry: Entry) -> tuple[bool, str]:
+        return not any(entry in walk for walk in self._needs().values()), entry.name
+
+
+def _scan(repository: Path, engines: Collection[str], only: Collection[str]) -> Iterable[Entry]:
+    if not repository.is_dir():
+        log.error(
+            "the model repository is not a folder", extra={"facts": {"path": str(repository)}}
+        )
+        return
+    names = sorted(folder.name for folder in repository.iterdir() if folder.is_dir())
+    for name in set(only) - set(names):
+        log.error("a model to load is not in the repository", extra={"facts": {"model": name}})
+    for name in names:
+        if name.startswith(".") or (only and name not in only):
+            continue
+        entry = Entry(name, None, None)
+        try:
+            entry.card = _read_card(repository / name)
+            entry.config = read_model_config(repository / name)
+            _check_agreement(name, entry.card, entry.config, engines)
+        except (CardError, ModelConfigError) as error:
+            _refuse(entry, str(error))
+        yield entry
+
+
+def _refuse(entry: Entry, reason: str) -> None:
+    entry.state, entry.reason = State.REFUSED, reason
+    log.error("model refused", extra={"facts": {"model": entry.name, "reason": reason}})
+
+
+def _read_card(folder: Path) -> ModelCard:
+    try:
+        return parse_card((folder / "card.json").read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        raise CardError("card.json is missing or cannot be read") from None
+
+
+def _check_agreement(
+    name: str, card: ModelCard, config: ModelConfig, engines: Collection[str]
+) -> None:
+    """Card, configuration and folder must speak of the same weights."""
+    if card.name != name:
+        raise CardError(f"the card is that of {card.name!r}")
+    if config.engine not in engines:
+        raise ModelConfigError(f"the backend has no engine {config.engine!r}")
+    if card.version != config.version:
+        raise CardError(f"the card is of version {card.version}, served is {config.version}")
+    if config.weights not in card.files:
+        raise CardError(f"the card has no SHA-256 of {config.weights}")
+    if card.normalisation not in NORMALISATIONS:
+        raise CardError(f"normalisation {card.normalisation!r} is unknown")
+
+
+def _check_files(folder: Path, card: ModelCard) -> None:
+    for path, digest in card.files.items():
+        if file_sha256(folder / path) != digest:
+            raise CardError(f"SHA-256 of {path} does not match the card")
+
+
+def _network(card: ModelCard, metadata: ModelMetadata) -> DetectorNetwork | LandmarkNetwork:
+    kind = landmark_network if card.task == "landmarks" else detector_network
+    return kind(metadata)
+
+
+def _first_ready(walk: Iterable[Entry]) -> Model | None:
+    return next((entry.model for entry in walk if entry.model), None)
+
+
+def _why(walk: Collection[Entry]) -> str:
+    if not walk:
+        return "not in the repository"
+    return "; ".join(f"{entry.name} {entry.reason or entry.state}" for entry in walk)

@@ -1,0 +1,148 @@
+"""The wire models of the REST door, and the ways from entities to them."""
+
+import base64
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.card import ModelCard
+from service.entities import Face
+from service.imaging.drawing import encode_png
+from service.landmarks import Result
+
+
+class Problem(BaseModel):
+    """RFC 9457. `code` is stable: rely on it rather than on the words."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str | None = None
+
+
+class FaceAnswer(BaseModel):
+    box: list[float] = Field(description="x1, y1, x2, y2 in pixels of the image sent.")
+    score: float = Field(description="Of the detection; 1 where the box came with the request.")
+    landmarks: list[list[float]] = Field(
+        description="68 times x, y, score, in the order of `/schemas`; pixels of the image sent."
+    )
+    sigma: list[float] | None = Field(
+        default=None, description="Expected error of each landmark in pixels."
+    )
+    temperatures: dict[str, float] | None = Field(
+        default=None, description="Degrees Celsius by region, where the image holds temperatures."
+    )
+    crop: str | None = Field(
+        default=None, description="What the network saw: PNG 256 x 256, base64."
+    )
+
+
+class ImageAnswer(BaseModel):
+    """One image: its faces, or its `problem`."""
+
+    index: int
+    width: int | None = None
+    height: int | None = None
+    unit: str | None = None
+    normalisation: str | None = None
+    faces: list[FaceAnswer] = []
+    timings_ms: dict[str, float] = {}
+    problem: Problem | None = None
+
+
+class ModelUsed(BaseModel):
+    name: str
+    variant: str
+    precision: str
+    version: int
+
+
+class ModelsUsed(BaseModel):
+    """Which models made the answer. No detector where the boxes came with the request."""
+
+    detector: ModelUsed | None = None
+    landmarks: ModelUsed | None = None
+
+
+class LandmarksAnswer(BaseModel):
+    images: list[ImageAnswer]
+    models: ModelsUsed
+    request_id: str | None
+
+
+class ModelAnswer(BaseModel):
+    name: str
+    state: str
+    reason: str | None
+    card: dict[str, Any] | None
+
+
+class ModelsAnswer(BaseModel):
+    models: list[ModelAnswer]
+
+
+class SchemaAnswer(BaseModel):
+    name: str
+    keypoints: int
+    names: list[str]
+    regions: dict[str, list[int]] = Field(description="First and last index of each region.")
+    flip: list[int] = Field(description="The landmark that takes place i in a mirrored image.")
+
+
+class SchemasAnswer(BaseModel):
+    schemas: list[SchemaAnswer]
+
+
+class StatusAnswer(BaseModel):
+    status: str
+
+
+def image_answer(index: int, result: Result, include: tuple[str, ...] = ()) -> ImageAnswer:
+    """A result on the wire; what `include` does not name is left out."""
+    prediction = result.prediction
+    return ImageAnswer(
+        index=index,
+        width=prediction.width,
+        height=prediction.height,
+        unit=prediction.unit.value,
+        normalisation=prediction.normalisation,
+        faces=[_face_answer(face, include) for face in prediction.faces],
+        timings_ms=dict(prediction.timings_ms),
+    )
+
+
+def models_used(result: Result) -> ModelsUsed:
+    """The models behind a result."""
+    detector = _model_used(result.detector) if result.detector else None
+    return ModelsUsed(detector=detector, landmarks=_model_used(result.landmarks))
+
+
+def _face_answer(face: Face, include: tuple[str, ...]) -> FaceAnswer:
+    # Float64 before rounding: a float32 would print its binary tail.
+    points = face.landmarks.astype(np.float64)
+    box = face.box
+    return FaceAnswer(
+        box=[round(value, 3) for value in (box.x1, box.y1, box.x2, box.y2)],
+        score=round(box.score, 4),
+        landmarks=np.round(points[:, :3], 3).tolist(),
+        sigma=np.round(points[:, 3], 3).tolist() if "sigma" in include else None,
+        temperatures=_rounded(face.temperatures) if "temperatures" in include else None,
+        crop=None if face.crop is None else base64.b64encode(encode_png(face.crop)).decode(),
+    )
+
+
+def _rounded(temperatures: Any) -> dict[str, float] | None:
+    if temperatures is None:
+        return None
+    return {region: round(float(value), 2) for region, value in temperatures.items()}
+
+
+def _model_used(card: ModelCard) -> ModelUsed:
+    return ModelUsed(
+        name=card.name, variant=card.variant, precision=card.precision, version=card.version
+    )

@@ -1,0 +1,76 @@
+import numpy as np
+
+from service.landmark_schema import FLIP
+from training.synthesis.head import HeadModel
+from training.synthesis.person import PORTRAIT, render_person
+from training.synthesis.pose import Pose, pose_head, rotation_matrix, sample_expression
+from training.synthesis.thermal import PRIORS, Anatomy, apparent
+
+
+def test_a_person_is_the_same_for_the_same_seed(head: HeadModel, anatomy: Anatomy) -> None:
+    first, second = (render_person(head, anatomy, (3, 1), PORTRAIT) for _ in range(2))
+    np.testing.assert_array_equal(first.temperature, second.temperature)
+    np.testing.assert_array_equal(first.landmarks, second.landmarks)
+    other = render_person(head, anatomy, (3, 2), PORTRAIT)
+    assert not np.array_equal(first.landmarks, other.landmarks)
+
+
+def test_landmarks_lie_on_the_person_and_temperatures_are_human(
+    head: HeadModel, anatomy: Anatomy
+) -> None:
+    for seed in range(6):
+        person = render_person(head, anatomy, (4, seed), PORTRAIT)
+        for x, y in np.round(person.landmarks[[30, 51, 57]]).astype(int):
+            # A tip on the silhouette may round to the pixel beside it.
+            assert person.cover[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2].any()
+        middle = np.median(person.temperature[person.cover])
+        assert -10 < middle < 42
+
+
+def test_frontal_landmarks_mirror_under_the_flip_table(head: HeadModel) -> None:
+    pose = Pose(yaw=0, pitch=0, roll=0, distance=300)
+    rng = np.random.default_rng(0)
+    posed = pose_head(head, head.neutral, pose, rng, 130, (288, 288), (143.5, 143.5))
+    mirrored = posed.landmarks[list(FLIP)] * [-1, 1] + [287, 0]
+    assert np.abs(mirrored - posed.landmarks).max() < 6  # the crude head is not quite symmetric
+
+
+def test_yaw_to_the_subjects_left_moves_the_nose_to_the_image_right(head: HeadModel) -> None:
+    rng = np.random.default_rng(0)
+    posed = pose_head(head, head.neutral, Pose(30, 0, 0, 300), rng, 130, (288, 288), (143.5, 143.5))
+    eyes = posed.landmarks[36:48, 0].mean()
+    assert posed.landmarks[30, 0] > eyes
+
+
+def test_rotation_matrices_are_rotations() -> None:
+    matrix = rotation_matrix(40, -20, 10)
+    np.testing.assert_allclose(matrix @ matrix.T, np.eye(3), atol=1e-6)
+    assert np.linalg.det(matrix) > 0
+
+
+def test_expression_weights_stay_in_range(rng: np.random.Generator) -> None:
+    names = ("jawOpen", "mouthClose", "eyeBlink_L", "eyeBlink_R", "mouthSmile_L", "mouthSmile_R",
+             "eyeLookDown_L", "eyeLookDown_R", "cheekSquint_L")  # fmt: skip
+    for _ in range(50):
+        weights = sample_expression(names, rng)
+        assert (weights >= 0).all() and (weights <= 1).all()
+
+
+def test_skin_follows_the_ambient_at_the_nose(head: HeadModel, anatomy: Anatomy) -> None:
+    nose = anatomy.maps[list(PRIORS).index("nose_tip")]
+    assert nose.max() > 0.9
+    tip = int(nose.argmax())
+    cold, warm = (
+        np.mean([anatomy.skin(a, np.random.default_rng(s))[tip] for s in range(60)])
+        for a in (15.0, 30.0)
+    )
+    assert warm - cold > 2.0
+
+
+def test_grazing_skin_reads_towards_the_room() -> None:
+    cosine = np.array([1.0, 0.342, 0.1736], np.float32)
+    read = apparent(np.full(3, 34.0, np.float32), cosine, reflected=22.0)
+    drop = 34.0 - read
+    assert 0.1 < drop[0] < 0.5
+    assert 1.0 < drop[1] < 2.3  # 70 degrees, 12 K to the room: about 1.5 K
+    assert 3.0 < drop[2] < 6.0  # 80 degrees: about 4 K

@@ -1,0 +1,58 @@
+"""`python -m training.synthesis`: import the head model, render persons, look at them.
+
+import-head ICT_FACEKIT OUT.npz       compact head model from a checkout of ICT-FaceKit
+pool --head H --out DIR --kind K      render persons into shards (kinds: portrait, figure)
+sheet --pool DIR --out PNG            contact sheet of detector frames and landmark crops
+sample --pool DIR --out PNG           one 16-bit frame (centikelvin) with a face
+gate --pool DIR --out DIR             the small sets on which publishing judges a model
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+from training.synthesis.importer import import_head
+from training.synthesis.pool import PLANS, write_pool
+from training.synthesis.sheets import contact_sheet, sample_frame, write_gate
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training.synthesis")
+    commands = parser.add_subparsers(dest="command", required=True)
+    head = commands.add_parser("import-head", help="compact head model from ICT-FaceKit")
+    head.add_argument("checkout", type=Path)
+    head.add_argument("out", type=Path)
+    pool = commands.add_parser("pool", help="render persons into shards")
+    pool.add_argument("--head", required=True, help="head model (.npz)")
+    pool.add_argument("--out", type=Path, required=True)
+    pool.add_argument("--kind", choices=list(PLANS), required=True)
+    pool.add_argument("--persons", type=int, default=8000)
+    pool.add_argument("--seed", type=int, default=0)
+    pool.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    for name in ("sheet", "sample", "gate"):
+        look = commands.add_parser(name)
+        look.add_argument("--pool", type=Path, required=True)
+        look.add_argument("--out", type=Path, required=True)
+        look.add_argument("--seed", type=int, default=0)
+    return parser
+
+
+def main() -> None:
+    args = _parser().parse_args()
+    if args.command == "import-head":
+        import_head(args.checkout, args.out)
+    elif args.command == "pool":
+        # One thread a process: BLAS threads of parallel renderers would fight each other.
+        os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
+        count = write_pool(args.out, args.head, args.kind, args.persons, args.seed, args.workers)
+        print(f"{count} {args.kind} persons in {args.out}")
+    elif args.command == "sheet":
+        contact_sheet(args.pool, args.out, args.seed)
+    elif args.command == "sample":
+        sample_frame(args.pool, args.out, args.seed)
+    else:
+        write_gate(args.pool, args.out, args.seed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""A pool of rendered persons on disk: written once, memory-mapped by every training.
+
+One shard is a folder of plain arrays: `temperature.npy` uint16 [n, H, W] (0 = nobody there, else
+(celsius + 60) * 200), `landmarks.npy` float32 [n, 68, 2] and `facts.npy` float32 [n, 5] (yaw, pitch,
+roll in degrees; ambient in Celsius; away 0 or 1).
+"""
+
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.entities import FloatArray
+from training.synthesis.head import load_head, procedural_head
+from training.synthesis.person import FIGURE, PORTRAIT, Person, render_person
+from training.synthesis.thermal import Anatomy
+
+PLANS = {"portrait": PORTRAIT, "figure": FIGURE}
+AWAY = {"portrait": 0.0, "figure": 0.12}  # chance of a person seen from behind
+SHARD = 500  # persons
+VALIDATION_SHARE = 0.04  # of the persons
+OFFSET, STEPS = 60.0, 200.0  # coding of degrees Celsius in 16 bits: 0.005 K steps from -60
+
+
+class PoolMissing(RuntimeError):
+    """No rendered persons where the configuration says."""
+
+
+def encode(person: Person) -> NDArray[np.uint16]:
+    coded = np.clip((person.temperature + OFFSET) * STEPS + 0.5, 1, 65535)
+    return np.where(person.cover, coded, 0).astype(np.uint16)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """temperature float32 [H, W] Celsius; cover float32 [H, W] 0 or 1; landmarks [68, 2] pixels."""
+
+    temperature: FloatArray
+    cover: FloatArray
+    landmarks: FloatArray
+    yaw: float
+    ambient: float
+    away: bool
+
+    @property
+    def box(self) -> FloatArray:
+        """x1, y1, x2, y2 of the landmarks."""
+        low, high = self.landmarks.min(axis=0), self.landmarks.max(axis=0)
+        return np.concatenate([low, high])
+
+    @property
+    def face_size(self) -> float:
+        x1, y1, x2, y2 = self.box
+        return float(np.sqrt((x2 - x1) * (y2 - y1)))
+
+
+class Pool:
+    """The persons of one kind (`portrait` or `figure`) under a folder, by index.
+
+    split: `train`, `val` (the last `VALIDATION_SHARE`, other people) or `all`.
+    """
+
+    def __init__(self, folder: str | Path, kind: str, split: str = "all") -> None:
+        shards = sorted(Path(folder).glob(f"{kind}-*"))
+        if not shards:
+            raise PoolMissing(
+                f"no {kind} persons under {folder}; render some with `python -m "
+                f"training.synthesis pool --head HEAD.npz --out {folder} --kind {kind}`"
+            )
+        self._temperature = [np.load(s / "temperature.npy", mmap_mode="r") for s in shards]
+        self._landmarks = np.concatenate([np.load(s / "landmarks.npy") for s in shards])
+        self._facts = np.concatenate([np.load(s / "facts.npy") for s in shards])
+        self._starts = np.cumsum([0, *(len(t) for t in self._temperature)])
+        total = int(self._starts[-1])
+        held_out = total - max(1, int(total * VALIDATION_SHARE))
+        self._range = {"train": (0, held_out), "val": (held_out, total), "all": (0, total)}[split]
+
+    def __len__(self) -> int:
+        return self._range[1] - self._range[0]
+
+    def layer(self, index: int) -> Layer:
+        """Person `index` of the split, 0 <= index < len(self)."""
+        index += self._range[0]
+        shard = int(np.searchsorted(self._starts, index, side="right")) - 1
+        coded = self._temperature[shard][index - self._starts[shard]]
+        facts = self._facts[index]
+        return Layer(
+            temperature=coded.astype(np.float32) / np.float32(STEPS) - np.float32(OFFSET),
+            cover=(coded > 0).astype(np.float32),
+            landmarks=self._landmarks[index].copy(),
+            yaw=float(facts[0]),
+            ambient=float(facts[3]),
+            away=bool(facts[4]),
+        )
+
+
+def write_shard(
+    folder: Path, head_file: str | None, kind: str, seed: int, shard: int, persons: int = SHARD
+) -> Path:
+    """Render one shard; complete or absent, since the folder is renamed into place.
+
+    head_file: None draws the procedural head (tests only).
+    """
+    target = folder / f"{kind}-{seed:03d}-{shard:04d}"
+    if target.exists():
+        return target
+    head = load_head(head_file) if head_file else procedural_head()
+    anatomy = Anatomy(head)
+    kind_seed = list(PLANS).index(kind)
+    rendered = [
+        render_person(head, anatomy, (seed, kind_seed, shard, i), PLANS[kind], AWAY[kind])
+        for i in range(persons)
+    ]
+    part = target.with_name(f".{target.name}.{os.getpid()}")
+    part.mkdir(parents=True)
+    facts = [[p.pose.yaw, p.pose.pitch, p.pose.roll, p.ambient, p.away] for p in rendered]
+    np.save(part / "temperature.npy", np.stack([encode(p) for p in rendered]))
+    np.save(part / "landmarks.npy", np.stack([p.landmarks for p in rendered]))
+    np.save(part / "facts.npy", np.array(facts, np.float32))
+    part.rename(target)
+    return target
+
+
+def write_pool(
+    folder: Path, head_file: str | None, kind: str, persons: int, seed: int, workers: int
+) -> int:
+    """Render at least `persons` in shards, in parallel; shards already there are kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shards = -(-persons // SHARD)
+    with ProcessPoolExecutor(workers) as executor:
+        jobs = [
+            executor.submit(write_shard, folder, head_file, kind, seed, s) for s in range(shards)
+        ]
+        for job in jobs:
+            job.result()
+    return shards * SHARD
