@@ -4,11 +4,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float32]
+# Of any float width for the type checker, which cannot follow numpy through promotion and OpenCV;
+# docstrings say which: float32 wherever an array leaves a module.
+FloatArray = NDArray[np.floating[Any]]
 ByteArray = NDArray[np.uint8]
 
 

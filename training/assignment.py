@@ -60,7 +60,7 @@ def assign(
     at least one; a point that two boxes want goes to the cheaper one.
     """
     used = max(int(valid.sum(1).max()), 1)  # most images hold few of the M boxes there is room for
-    order = valid.to(torch.uint8).argsort(1, descending=True, stable=True)[:, :used]
+    order = valid.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :used]
     boxes = boxes.gather(1, order.unsqueeze(-1).expand(-1, -1, 4))
     valid = valid.gather(1, order)
 

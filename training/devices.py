@@ -34,6 +34,12 @@ class Runtime:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
 
+    def share_weights(self, model: nn.Module) -> None:
+        """Give every process the first one's weights."""
+        if self.world > 1:
+            for value in model.state_dict().values():
+                distributed.broadcast(value, 0)
+
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Replace each gradient by its mean over all processes."""
         gradients = [p.grad for p in parameters if p.grad is not None]

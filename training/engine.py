@@ -2,14 +2,14 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from training.config import RunConfig
+from training.config import OptimiserConfig
 from training.data.sample import DetectorBatch, LandmarkBatch
 from training.devices import Runtime
 from training.schedule import AveragedModel, Progress, learning_rate
@@ -19,18 +19,30 @@ Batch = LandmarkBatch | DetectorBatch
 
 
 class NonFiniteLoss(RuntimeError):
-    """A term became infinite or not a number; the message names it and the step."""
+    """A term became infinite or not a number; the message names the step and all terms."""
 
 
-class Reporter(Protocol):
-    """Who is told about each step: see `training.reporting`."""
+class StepListener(Protocol):
+    """Told after each step: its number (from 1) and its scalars by name."""
 
-    def step(self, step: int, scalars: dict[str, float]) -> None: ...
+    def __call__(self, step: int, scalars: dict[str, float]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What does not change while training. The teacher, if any, comes frozen and in eval mode;
+    nothing here changes its mode."""
+
+    method: Method
+    weighting: Weighting
+    optimiser: OptimiserConfig
+    runtime: Runtime
+    teacher: nn.Module | None = None
 
 
 @dataclass
 class RunState:
-    """All that changes while training. `step` counts finished steps."""
+    """What does. `step` counts finished steps."""
 
     student: nn.Module
     averaged: AveragedModel
@@ -40,62 +52,49 @@ class RunState:
 
 
 def train_one_epoch(
-    config: RunConfig,
+    recipe: Recipe,
     state: RunState,
     batches: Iterator[Batch],
     steps: int,
-    method: Method,
-    weighting: Weighting,
-    runtime: Runtime,
-    reporter: Reporter,
-    teacher: nn.Module | None = None,
-    after_step: Callable[[], None] = lambda: None,
+    after_step: StepListener,
 ) -> bool:
-    """Take up to `steps` steps. True when the run's time is up.
-
-    A teacher is used as it comes: eval mode is the caller's part, and nothing here changes it.
-    """
+    """Take up to `steps` steps. True when the run is over: its steps are taken or its time is up."""
+    runtime = recipe.runtime
     state.student.train()
     for _ in range(steps):
         progress = runtime.largest(state.progress.at(state.step))
         if progress >= 1:
             return True
-        waited = time.perf_counter()
+        start = time.perf_counter()
         batch = next(batches).to(runtime.device)
-        waited = time.perf_counter() - waited
-        scalars = _step(config, state, batch, method, weighting, runtime, teacher, progress)
-        reporter.step(state.step, {**scalars, "data_wait": waited})
-        after_step()
-    return False
+        waited = time.perf_counter() - start
+        scalars = train_step(recipe, state, batch, progress)
+        after_step(state.step, {**scalars, "data_wait": waited})
+    return runtime.largest(state.progress.at(state.step)) >= 1
 
 
-def _step(
-    config: RunConfig,
-    state: RunState,
-    batch: Batch,
-    method: Method,
-    weighting: Weighting,
-    runtime: Runtime,
-    teacher: nn.Module | None,
-    progress: float,
+def train_step(
+    recipe: Recipe, state: RunState, batch: Batch, progress: float
 ) -> dict[str, float]:
-    rate = learning_rate(config.optimiser, state.step, progress)
+    """One update of the student and of its average. Returns the scalars to log."""
+    runtime, parameters = recipe.runtime, list(state.student.parameters())
+    rate = learning_rate(recipe.optimiser, state.step, progress)
     for group in state.optimiser.param_groups:
         group["lr"] = rate
     with runtime.autocast():
-        terms = method(batch, state.student, teacher)
-    loss = total(terms, weighting(terms, progress))
+        terms = recipe.method(batch, state.student, recipe.teacher)
+    loss = total(terms, recipe.weighting(terms, progress))
     scalars = {name: float(value.detach()) for name, value in terms.all().items()}
     scalars["loss"] = float(loss.detach())
-    # Agreed between processes before the shared sum, or the others would wait for ever.
+    # Agreed between processes before the gradients are shared, or the others would wait for ever.
     if runtime.largest(float(not all(map(math.isfinite, scalars.values())))):
-        raise NonFiniteLoss(f"step {state.step}: {scalars}")
+        raise NonFiniteLoss(f"step {state.step + 1}: {scalars}")
 
     state.optimiser.zero_grad(set_to_none=True)
     loss.backward()
-    runtime.average_gradients(state.student.parameters())
-    limit = config.optimiser.clip_norm or math.inf
-    norm = nn.utils.clip_grad_norm_(state.student.parameters(), limit, foreach=True)
+    runtime.average_gradients(parameters)
+    limit = recipe.optimiser.clip_norm or math.inf
+    norm = nn.utils.clip_grad_norm_(parameters, limit, foreach=True)
     state.optimiser.step()
     state.averaged.update(state.student, state.step)
     state.step += 1
@@ -104,16 +103,11 @@ def _step(
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module,
-    batches: Iterable[Batch],
-    predict: Callable[[nn.Module, Batch], Tensor],
-    runtime: Runtime,
-) -> Iterator[tuple[Batch, Tensor]]:
-    """Each validation batch with what `predict` makes of it, both on the CPU."""
-    was_training = model.training
-    model.eval()
+    graph: nn.Module, batches: Iterable[Batch], runtime: Runtime
+) -> Iterator[tuple[Batch, tuple[Tensor, ...]]]:
+    """Each batch with the outputs of `graph(images)`, in eval mode and float32, on the CPU."""
+    graph.eval()
     for batch in batches:
         with runtime.autocast():
-            predicted = predict(model, batch.to(runtime.device))
-        yield batch.to("cpu"), predicted.float().cpu()
-    model.train(was_training)
+            outputs = graph(batch.images.to(runtime.device))
+        yield batch, tuple(output.float().cpu() for output in outputs)

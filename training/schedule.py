@@ -16,10 +16,14 @@ class Progress:
     With a time limit the cosine reaches its end on a machine of any speed.
     """
 
-    def __init__(self, loop: LoopConfig, total_steps: int, minutes_before: float = 0.0) -> None:
+    def __init__(self, loop: LoopConfig, total_steps: int) -> None:
         self._limit = loop.max_minutes
         self._total_steps = total_steps
-        self._start = time.monotonic() - 60 * minutes_before
+        self._start = time.monotonic()
+
+    def resume(self, minutes: float) -> None:
+        """Count on from the minutes an interrupted run had taken."""
+        self._start = time.monotonic() - 60 * minutes
 
     @property
     def minutes(self) -> float:

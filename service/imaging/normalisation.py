@@ -18,16 +18,20 @@ OUTSIDE: Final = 127  # grey level where the frame does not reach: neither hot n
 DEFAULT_NORMALISATION: Final = "linear-v1"
 
 
+def _stretch(values: FloatArray, low: float, high: float) -> FloatArray:
+    return np.asarray((values - np.float32(low)) * np.float32(255.0 / max(high - low, 1e-6)))
+
+
 def _linear_v1(values: FloatArray, inside: NDArray[np.bool_]) -> FloatArray:
     """Percentiles 0.5 and 99.5 of the valid pixels to 0 and 255, linear between."""
     low, high = np.percentile(values[inside][::3], (0.5, 99.5))
-    return (values - np.float32(low)) * np.float32(255.0 / max(float(high - low), 1e-6))
+    return _stretch(values, float(low), float(high))
 
 
 def _minmax_v1(values: FloatArray, inside: NDArray[np.bool_]) -> FloatArray:
     """Smallest and largest valid value to 0 and 255, linear between."""
     low, high = values[inside].min(), values[inside].max()
-    return (values - low) * np.float32(255.0 / max(float(high - low), 1e-6))
+    return _stretch(values, float(low), float(high))
 
 
 def _clahe_v1(values: FloatArray, inside: NDArray[np.bool_]) -> FloatArray:

@@ -14,13 +14,17 @@ from service.entities import ByteArray, FloatArray
 # differ in small ways between models; the way back needs the curve's course only.
 _STOPS: Final[dict[str, tuple[str, ...]]] = {
     "ironbow": (
-        "00000a", "20006e", "560096", "91009c", "b5108a", "cf2f5c", "e64616", "f27405",
-        "fa9500", "feb400", "ffd52e", "ffee88", "fffff6",
+        "00001e", "20007a", "5a009e", "8e00a4", "b4088a", "d02262", "e84438", "f2660e",
+        "fc900a", "ffb600", "ffd61e", "fff072", "fffff8",
     ),
+    "iron": ("00000a", "91009c", "e64616", "feb400", "fffff6"),
     "lava": ("000000", "0b2a4a", "1c4f63", "5a1f55", "a01030", "d83a10", "f58a18", "ffd860",
              "ffffff"),
-    "rainbow": ("00004a", "0010b0", "0070ff", "00c8d0", "10c040", "90d818", "f0e000", "ff8c00",
-                "f02020", "ff9090", "ffffff"),
+    "rainbow": (
+        "01034a", "002472", "0042a1", "0061d3", "0485ca", "2ba158", "80c10e", "cfd602",
+        "f6c60b", "ff6e24", "fa1b41", "f9576a", "ffe9d0",
+    ),
+    "spectrum": ("0000ff", "00ffff", "00ff00", "ffff00", "ff0000"),
     "rainbow-hc": ("000000", "e000e6", "0018a0", "00d8d0", "1e6000", "dcd000", "880008", "dc3c3c",
                    "ffffff"),
     "arctic": ("0a0a60", "0018ff", "00a8ff", "a8dce6", "788c96", "b47828", "f0961e", "ffd23c"),
@@ -34,15 +38,16 @@ _OPENCV: Final[dict[str, int]] = {
     "turbo": cv2.COLORMAP_TURBO,
     "viridis": cv2.COLORMAP_VIRIDIS,
     "parula": cv2.COLORMAP_PARULA,
-    "bone": cv2.COLORMAP_BONE,
     "hsv-rainbow": cv2.COLORMAP_RAINBOW,  # red is cold, violet hot
 }
 
-_CELL_BITS: Final = 5  # a lookup cell's bits a channel: 2**18 cells
-_REACH: Final = 4.0  # steps that the refinement within a cell may go
 _FAR: Final = 60.0  # distances beyond this are all alike: overlays must not decide
 _BAD_FIT: Final = 26.0  # mean distance in 8-bit colour above which no palette is believed
-_SAMPLES: Final = 800
+_GOOD_FIT: Final = 2.0  # mean distance below which a palette needs no bending
+_SMOOTHNESS: Final = (60, 60, 40, 40, 28, 28, 20, 20, 14, 14, 10)  # of its passes, in steps
+_SAMPLES: Final = 600
+_CELL_BITS: Final = 5  # a lookup cell's bits a channel
+_REACH: Final = 4.0  # steps that the refinement within a cell may go
 
 
 @dataclass(frozen=True)
@@ -82,16 +87,12 @@ def palette_tables() -> dict[str, FloatArray]:
 
 def best_palette(picture: ByteArray) -> Fit:
     """Which palette a colour picture `[H, W, 3]` uint8 (blue, green, red) was made with."""
-    flat = picture.reshape(-1, 3)
-    sample = flat[:: max(1, len(flat) // _SAMPLES) | 1].astype(np.float32)
+    sample = _sample(picture)
     names = list(palette_tables())
     # Every other colour of every palette: distances within a palette are what is compared.
     colours = np.concatenate([table[::2] for table in palette_tables().values()])
-    squares = sample @ (-2.0 * colours.T)
-    squares += (colours * colours).sum(axis=1)
-    nearest = squares.reshape(len(sample), len(names), -1).min(axis=2)
-    nearest += (sample * sample).sum(axis=1, keepdims=True)
-    distances = np.sqrt(np.clip(nearest, 0.0, _FAR**2)).mean(axis=0)
+    nearest = _squares(sample, colours).reshape(len(sample), len(names), -1).min(axis=2)
+    distances = np.sqrt(np.minimum(nearest, _FAR**2)).mean(axis=0)
     best = int(distances.argmin())
     return Fit(names[best], float(distances[best]))
 
@@ -100,14 +101,16 @@ def invert_palette(picture: ByteArray, name: str) -> FloatArray:
     """A picture `[H, W, 3]` uint8 (blue, green, red) to the grey it was made of.
 
     Returns float32 `[H, W]`, 0 (cold end) to 255 (hot end), in fractions of a step: the place of
-    the nearest point on the palette's curve.
+    the nearest point on the palette's curve, which is first bent to the picture's own colours.
     """
-    table, slopes = palette_tables()[name], _slopes(name)
+    table = _bend(palette_tables()[name], _sample(picture))
     shift = 8 - _CELL_BITS
     cells = (picture >> shift).astype(np.int32)
     code = (cells[:, :, 0] << 2 * _CELL_BITS) | (cells[:, :, 1] << _CELL_BITS) | cells[:, :, 2]
-    index = _lookup_table(name)[code]
+    index = _lookup_table(table, code)[code]
     # A cell is some steps wide: go on along the curve from the cell's own answer.
+    tangent = np.gradient(table, axis=0)
+    slopes = tangent / np.maximum((tangent * tangent).sum(axis=1, keepdims=True), 1e-3)
     step = np.zeros(index.shape, np.float32)
     for channel in range(3):
         difference = picture[:, :, channel] - table[:, channel][index]
@@ -116,26 +119,52 @@ def invert_palette(picture: ByteArray, name: str) -> FloatArray:
     return grey
 
 
-@functools.cache
-def _lookup_table(name: str) -> ByteArray:
-    """Index of the nearest colour for the middle of each cell of quantised blue, green, red."""
+def _sample(picture: ByteArray) -> FloatArray:
+    flat = picture.reshape(-1, 3)
+    # An odd step does not fall on the same few columns of every row.
+    return flat[:: max(1, len(flat) // _SAMPLES) | 1].astype(np.float32)
+
+
+def _squares(colours: FloatArray, table: FloatArray) -> FloatArray:
+    """Squared distance of each of the colours `[N, 3]` to each of the table's `[M, 3]`."""
+    # Not by matrix product: for three columns its worker threads cost more than they save.
+    squares: FloatArray = np.zeros((len(colours), len(table)), np.float32)
+    for channel in range(3):
+        difference = np.subtract.outer(colours[:, channel], table[:, channel])
+        difference *= difference
+        squares += difference
+    return squares
+
+
+def _bend(table: FloatArray, sample: FloatArray) -> FloatArray:
+    """The palette `[256, 3]` moved towards the colours that are there.
+
+    Makers' versions of a palette differ by tens of steps of colour. Where a picture's colours run
+    beside the curve, nearest points jump between its arms; so the curve goes to them instead, as a
+    whole at first and then in finer parts, as a principal curve does.
+    """
+    for smoothness in _SMOOTHNESS:
+        squares = _squares(sample, table)
+        index = squares.argmin(axis=1)
+        smallest = squares[np.arange(len(sample)), index]
+        near = smallest < _FAR**2
+        if np.sqrt(smallest[near]).sum() <= _GOOD_FIT * near.sum():
+            break
+        index, offsets = index[near], (sample - table[index])[near]
+        # Four columns: the sums of the offsets' channels, and how many there are.
+        sums = np.zeros((256, 4), np.float32)
+        np.add.at(sums, index, np.append(offsets, np.ones((len(index), 1), np.float32), axis=1))
+        sums = np.asarray(cv2.GaussianBlur(sums, (1, 0), 0, sigmaY=float(smoothness)), np.float32)
+        table = table + sums[:, :3] / (sums[:, 3:] + 0.1)
+    return table
+
+
+def _lookup_table(table: FloatArray, codes: NDArray[np.int32]) -> NDArray[np.intp]:
+    """Index of the nearest colour for the middle of each cell of colours among the codes."""
     side = 2**_CELL_BITS
-    middles = (np.arange(side, dtype=np.float32) + 0.5) * (256 / side) - 0.5
-    colours = palette_tables()[name]
-    out = np.empty((side, side * side), np.uint8)
-    green, red = (axis.reshape(-1) for axis in np.meshgrid(middles, middles, indexing="ij"))
-    for i, blue in enumerate(middles):  # by slices: all at once would take 256 MB
-        cells = np.stack([np.full_like(green, blue), green, red], axis=1)
-        squares = cells @ (-2.0 * colours.T)
-        squares += (colours * colours).sum(axis=1)
-        out[i] = squares.argmin(axis=1)
-    return out.reshape(-1)
-
-
-@functools.cache
-def _slopes(name: str) -> FloatArray:
-    """`[256, 3]`: how far along the palette, in steps, one unit of each channel leads."""
-    tangent = np.gradient(palette_tables()[name], axis=0)
-    slopes = tangent / np.maximum((tangent * tangent).sum(axis=1, keepdims=True), 1e-3)
-    as_float: FloatArray = slopes.astype(np.float32)
-    return as_float
+    present = np.flatnonzero(np.bincount(codes.reshape(-1), minlength=side**3))
+    channels = [present >> 2 * _CELL_BITS, (present >> _CELL_BITS) % side, present % side]
+    middles = (np.stack(channels, axis=1).astype(np.float32) + 0.5) * (256 / side) - 0.5
+    out = np.zeros(side**3, np.intp)
+    out[present] = _squares(middles, table).argmin(axis=1)
+    return out

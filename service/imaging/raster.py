@@ -23,7 +23,7 @@ def decode_raster(data: bytes, header: Header) -> Stored:
     if header.container == "png":
         data = plain_png(data)
     elif header.container == "jpeg":
-        _check_jpeg(data)
+        check_jpeg(data)
     else:
         _check_bmp(data, header)
     return Stored(decode_with_opencv(data, header), header.container)
@@ -55,7 +55,7 @@ def plain_png(data: bytes) -> bytes:
         position = end
 
 
-def _check_jpeg(data: bytes) -> None:
+def check_jpeg(data: bytes) -> None:
     """BrokenImage unless the scans end in an end-of-image marker: OpenCV fills up with grey."""
     position = 2
     scans = 0

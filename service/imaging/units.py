@@ -75,6 +75,12 @@ def to_celsius(pixels: NDArray[Any], units: str) -> tuple[FloatArray, str]:
     return values, units
 
 
+def refuse_units_of_colours(units: str) -> None:
+    """InvalidOption if a caller names a unit for numbers that are a palette's steps."""
+    if units not in ("auto", "counts"):
+        raise InvalidOption(f"units {units!r} cannot be true of a colour picture")
+
+
 def _guess(pixels: NDArray[Any]) -> str:
     if pixels.dtype == np.uint8:
         return "counts"
@@ -104,7 +110,8 @@ def _sparse(pixels: NDArray[Any]) -> NDArray[Any]:
 def _fill_missing(pixels: NDArray[Any]) -> NDArray[Any]:
     if pixels.dtype.kind != "f":
         return pixels
-    present = np.abs(pixels) <= _NO_DATA  # False for NaN, too
+    with np.errstate(invalid="ignore"):
+        present = np.abs(pixels) <= _NO_DATA  # False for NaN, too
     missing = pixels.size - int(present.sum())
     if missing == 0:
         return pixels

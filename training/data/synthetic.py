@@ -57,5 +57,6 @@ class DetectorStream(Dataset[DetectorSample]):
 def build_dataset(task: str, data: DataConfig, split: str) -> "LandmarkStream | DetectorStream":
     """The stream of a task (`landmarks` or `detector`) and split (`train` or `val`)."""
     length = data.samples_per_epoch if split == "train" else data.val_samples
-    stream = {"landmarks": LandmarkStream, "detector": DetectorStream}[task]
-    return stream(data.pool, length, data.seed, split)
+    if task == "landmarks":
+        return LandmarkStream(data.pool, length, data.seed, split)
+    return DetectorStream(data.pool, length, data.seed, split)

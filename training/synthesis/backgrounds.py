@@ -1,4 +1,4 @@
-"""What is behind and in front of people: rooms, windows, lamps, streets, hands, phones."""
+"""What is behind people: rooms, windows, lamps, streets. No face in any of it."""
 
 import cv2
 import numpy as np
@@ -30,7 +30,8 @@ def background(height: int, width: int, ambient: float, rng: np.random.Generator
     return base
 
 
-def _polygon(canvas: FloatArray, points: FloatArray, value: float) -> None:
+def fill_polygon(canvas: FloatArray, points: FloatArray, value: float) -> None:
+    """Fill the polygon `points` [P, 2] (x, y pixels) in place."""
     cv2.fillPoly(canvas, [np.round(points).astype(np.int32)], float(value))
 
 
@@ -44,7 +45,7 @@ def _furniture(base: FloatArray, ambient: float, rng: np.random.Generator) -> No
         corners = np.array([[0, 0], [w, 0], [w, h], [0, h]])
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         value = ambient + rng.normal(0, 2.0) + (rng.uniform(3, 15) if rng.random() < 0.08 else 0)
-        _polygon(base, corners @ turn.T + [x, y], value)
+        fill_polygon(base, corners @ turn.T + [x, y], value)
         if rng.random() < 0.3:
             cv2.polylines(base, [np.round(corners @ turn.T + [x, y]).astype(np.int32)], True,
                           float(value + rng.normal(0, 1.5)), int(rng.integers(1, 4)))  # fmt: skip
@@ -64,7 +65,7 @@ def _street(base: FloatArray, ambient: float, rng: np.random.Generator) -> None:
         w, h = width * rng.uniform(0.05, 0.6), height * rng.uniform(0.02, 0.4)
         slant = rng.normal(0, 0.15) * w
         corners = np.array([[x, y], [x + w, y + slant], [x + w, y + slant + h], [x, y + h]])
-        _polygon(base, corners, ambient + rng.normal(2, 6))
+        fill_polygon(base, corners, ambient + rng.normal(2, 6))
     for _ in range(rng.integers(0, 5)):  # tree crowns
         crown = image_noise(height, width, rng.uniform(8, 30), rng)
         yy, xx = np.mgrid[:height, :width].astype(np.float32)
@@ -87,45 +88,3 @@ def _hot_things(base: FloatArray, rng: np.random.Generator) -> None:
         else:
             corner = (where[0] + axes[0], where[1] + axes[1])
             cv2.rectangle(base, where, corner, float(value), -1)
-
-
-def add_occluder(
-    temperature: FloatArray, box: FloatArray, ambient: float, rng: np.random.Generator
-) -> None:
-    """A hand, a phone or a bar in front of part of the face in `box` (x1, y1, x2, y2); in place."""
-    x1, y1, x2, y2 = box
-    size = float(np.sqrt(max((x2 - x1) * (y2 - y1), 1.0)))
-    cx, cy = rng.uniform(x1, x2), rng.uniform(y1 + 0.3 * (y2 - y1), y2 + 0.2 * size)
-    kind = rng.choice(["hand", "phone", "bar"], p=[0.5, 0.3, 0.2])
-    layer = np.zeros_like(temperature)
-    if kind == "hand":
-        angle = rng.uniform(0, 2 * np.pi)
-        across = np.array([-np.sin(angle), np.cos(angle)])
-        along = np.array([np.cos(angle), np.sin(angle)])
-        palm = (round(cx - along[0] * size * 0.35), round(cy - along[1] * size * 0.35))
-        cv2.ellipse(
-            layer, palm, (int(size * 0.3), int(size * 0.24)), np.rad2deg(angle), 0, 360, 1.0, -1
-        )
-        spread = rng.uniform(0.02, 0.2)
-        for finger in range(4):
-            root = np.array(palm) + across * (finger - 1.5) * size * 0.11 + along * size * 0.2
-            bent = along + across * (finger - 1.5) * spread
-            tip = root + bent * size * rng.uniform(0.3, 0.5)
-            cv2.line(
-                layer, tuple(np.int32(root)), tuple(np.int32(tip)), 1.0, max(1, int(size * 0.09))
-            )
-        value = rng.uniform(27, 35.5)
-    elif kind == "phone":
-        w, h = size * rng.uniform(0.3, 0.5), size * rng.uniform(0.6, 0.95)
-        corners = cv2.boxPoints(((cx, cy), (w, h), rng.uniform(-60, 60)))
-        _polygon(layer, corners, 1.0)
-        value = rng.uniform(ambient - 1, 38)
-    else:
-        angle = rng.uniform(0, np.pi)
-        reach = np.array([np.cos(angle), np.sin(angle)]) * size * 2
-        ends = np.array([cx, cy]) - reach, np.array([cx, cy]) + reach
-        thick = max(1, int(size * rng.uniform(0.03, 0.15)))
-        cv2.line(layer, tuple(np.int32(ends[0])), tuple(np.int32(ends[1])), 1.0, thick)
-        value = ambient + rng.normal(0, 2)
-    inside = layer > 0
-    temperature[inside] = value + 0.4 * image_noise(*temperature.shape, 10, rng)[inside]

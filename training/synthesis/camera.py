@@ -1,4 +1,4 @@
-"""The camera: optics, sensor noise, on-camera gain control, compression. Applied at its own pixels."""
+"""The camera: optics, sensor noise, on-camera gain control, compression, at its own pixels."""
 
 import cv2
 import numpy as np
@@ -33,14 +33,15 @@ def expose(temperature: FloatArray, rng: np.random.Generator) -> FloatArray:
 def _optics(image: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Point spread 0.3-1.6 pixels, sometimes defocus or motion."""
     sigma = rng.uniform(0.3, 1.3) if rng.random() < 0.85 else rng.uniform(1.3, 2.2)
-    image = cv2.GaussianBlur(image, (0, 0), sigma)
+    image = np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32)
     if rng.random() < 0.12:
         length = int(rng.integers(2, 6))
         kernel = np.zeros((2 * length + 1, 2 * length + 1), np.float32)
         angle, middle = rng.uniform(0, np.pi), (length, length)
         tip = round(length + np.cos(angle) * length), round(length + np.sin(angle) * length)
         cv2.line(kernel, middle, tip, 1.0)
-        image = cv2.filter2D(image, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE)
+        smeared = cv2.filter2D(image, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE)
+        return np.asarray(smeared, np.float32)
     return image
 
 
@@ -110,5 +111,6 @@ def _overlay(grey: ByteArray, rng: np.random.Generator) -> None:
 def _compress(grey: ByteArray, rng: np.random.Generator) -> ByteArray:
     if rng.random() < 0.35:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(55, 97))]
-        grey = cv2.imdecode(cv2.imencode(".jpg", grey, quality)[1], cv2.IMREAD_GRAYSCALE)
+        data = cv2.imencode(".jpg", grey, quality)[1]
+        return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
     return grey

@@ -195,6 +195,7 @@ def add_headwear(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> No
         return
     head = wearer.head
     skin = head.of_region("face", "head_neck")
+    inside: FloatArray
     if kind in ("cap", "beanie"):
         brim = rng.uniform(5.8, 9.0)
         line = np.interp(azimuth(head.neutral), [0, 60, 100, 180], [brim, brim - 1, 4.5, 2.5])

@@ -23,7 +23,7 @@ def vertex_noise(
 
 
 def image_noise(height: int, width: int, cells: float, rng: np.random.Generator) -> FloatArray:
-    """A smooth field [height, width] of about unit deviation, `cells` bumps along the longer side."""
+    """A smooth field [height, width], unit deviation, about `cells` bumps along the longer side."""
     step = max(height, width) / max(cells, 1.0)
     rows, columns = max(2, round(height / step) + 1), max(2, round(width / step) + 1)
     coarse = rng.normal(0, 1, (rows, columns)).astype(np.float32)

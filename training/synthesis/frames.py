@@ -4,12 +4,14 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from service.entities import ByteArray, FloatArray
 from service.imaging.normalisation import normalise
 from service.vision.crop import DETECTOR_INPUT, letterbox_map, sample
-from training.synthesis.backgrounds import add_occluder, background
+from training.synthesis.backgrounds import background
 from training.synthesis.camera import expose
+from training.synthesis.occluders import add_occluder
 from training.synthesis.pool import Layer, Pool
 from training.synthesis.views import mirror, resample
 
@@ -20,6 +22,7 @@ SENSORS = (
     (320, 240, 0.12), (240, 320, 0.05), (320, 256, 0.12), (464, 348, 0.12), (400, 320, 0.06),
 )  # fmt: skip
 PERSONS = (0.12, 0.40, 0.20, 0.12, 0.08, 0.05, 0.03)  # chances of 0 to 6
+Owners = NDArray[np.int16]  # which person a pixel shows, -1 = none
 SMALLEST = 9.0  # pixels of the 320 input; smaller faces are neither target nor background
 PORTRAIT_FROM = 48.0  # frame pixels; above, the portrait layers have the finer faces
 
@@ -66,7 +69,7 @@ def _pick(portraits: Pool, figures: Pool, size: float, rng: np.random.Generator)
 
 
 def _place(
-    scene: FloatArray, owner: FloatArray, layer: Layer, size: float, index: int,
+    scene: FloatArray, owner: Owners, layer: Layer, size: float, index: int,
     rng: np.random.Generator,
 ) -> FloatArray:  # fmt: skip
     """Draw a person with the face at a random place; returns the landmarks in frame pixels."""
@@ -76,7 +79,7 @@ def _place(
     spot = np.array([rng.uniform(0.04, 0.96) * width, rng.uniform(0.08, 0.85) * height])
     if rng.random() < 0.7:  # bodies reach down: faces tend to be in the upper part
         spot[1] = rng.uniform(0.08, 0.55) * height
-    layer = _extend_down(layer, int(height / scale) + 1)
+    layer = extend_down(layer, int(height / scale) + 1)
     origin = ((box[:2] + box[2:]) / 2 - spot / scale).astype(np.float32)
     cover = resample(layer.cover, scale, origin, height, width)
     warm = resample(layer.temperature * layer.cover, scale, origin, height, width)
@@ -85,7 +88,7 @@ def _place(
     return (layer.landmarks - origin) * np.float32(scale)
 
 
-def _extend_down(layer: Layer, rows: int) -> Layer:
+def extend_down(layer: Layer, rows: int) -> Layer:
     """The body goes on below the layer: its last row, repeated."""
 
     def grow(image: FloatArray) -> FloatArray:
@@ -94,7 +97,7 @@ def _extend_down(layer: Layer, rows: int) -> Layer:
     return replace(layer, temperature=grow(layer.temperature), cover=grow(layer.cover))
 
 
-def _visible(owner: FloatArray, points: FloatArray, index: int) -> float:
+def _visible(owner: Owners, points: FloatArray, index: int) -> float:
     """The part of a face's box (of the whole box, also outside the frame) that nobody hides."""
     low, high = points.min(axis=0), points.max(axis=0)
     area = max(float(np.prod(high - low)), 1e-6)

@@ -160,7 +160,7 @@ def jaw_outward(index: int) -> tuple[float, float]:
 
 
 def procedural_head() -> HeadModel:
-    """A crude ellipsoid head with landmarks, for tests without the real model; never for training."""
+    """A crude ellipsoid head with landmarks, for tests without the real model; not for training."""
     rows, columns = 61, 96
     u = np.linspace(-np.pi, np.pi, columns, endpoint=False)
     v = np.linspace(-np.pi / 2, np.pi / 2, rows)
@@ -218,4 +218,4 @@ def _template_landmarks() -> FloatArray:
         lips,
         mouth,
     ]
-    return np.concatenate(parts).astype(np.float32)
+    return np.asarray(np.concatenate(parts), np.float32)

@@ -1,11 +1,12 @@
 """A pool of rendered persons on disk: written once, memory-mapped by every training.
 
 One shard is a folder of plain arrays: `temperature.npy` uint16 [n, H, W] (0 = nobody there, else
-(celsius + 60) * 200), `landmarks.npy` float32 [n, 68, 2] and `facts.npy` float32 [n, 5] (yaw, pitch,
-roll in degrees; ambient in Celsius; away 0 or 1).
+(celsius + 60) * 200), `landmarks.npy` float32 [n, 68, 2] and `facts.npy` float32 [n, 5] (yaw,
+pitch, roll in degrees; ambient in Celsius; away 0 or 1).
 """
 
 import os
+import shutil
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +121,12 @@ def write_shard(
     np.save(part / "temperature.npy", np.stack([encode(p) for p in rendered]))
     np.save(part / "landmarks.npy", np.stack([p.landmarks for p in rendered]))
     np.save(part / "facts.npy", np.array(facts, np.float32))
-    part.rename(target)
+    try:
+        part.rename(target)
+    except OSError:
+        if not target.exists():
+            raise
+        shutil.rmtree(part)  # another renderer was faster with the very same shard
     return target
 
 

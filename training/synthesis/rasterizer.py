@@ -8,7 +8,7 @@ from service.entities import FloatArray
 
 
 class Canvas:
-    """depth float32 [H, W] (inf = empty); values float32 [H, W, C]; owner int16 [H, W] (-1 = none)."""
+    """depth float32 [H, W], inf where empty; values float32 [H, W, C]; owner int16 [H, W] or -1."""
 
     def __init__(self, height: int, width: int, channels: int) -> None:
         self.depth = np.full((height, width), np.inf, np.float32)
@@ -41,7 +41,7 @@ class Canvas:
         self.owner[nearer] = over.owner[nearer]
 
 
-@numba.njit(cache=True, fastmath=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, fastmath=True, nogil=True)
 def _draw(depth, values, owner, vertices, triangles, attributes, owner_id):  # type: ignore[no-untyped-def]
     height, width = depth.shape
     channels = values.shape[2]
@@ -78,7 +78,7 @@ def _draw(depth, values, owner, vertices, triangles, attributes, owner_id):  # t
                     )
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _accumulate_normals(normals, vertices, triangles):  # type: ignore[no-untyped-def]
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
@@ -103,4 +103,5 @@ def vertex_normals(vertices: FloatArray, triangles: NDArray[np.int32]) -> FloatA
     """Area-weighted unit normals [V, 3]; counter-clockwise triangles face outwards."""
     normals = np.zeros_like(vertices, dtype=np.float32)
     _accumulate_normals(normals, np.ascontiguousarray(vertices, np.float32), triangles)
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    return np.asarray(normals / np.maximum(length, 1e-9), np.float32)

@@ -7,7 +7,7 @@ import numpy as np
 
 from service.entities import ByteArray, FloatArray
 from training.synthesis.backgrounds import background
-from training.synthesis.frames import compose_frame, detector_view
+from training.synthesis.frames import compose_frame, detector_view, extend_down
 from training.synthesis.pool import Pool
 from training.synthesis.views import landmark_view, over
 
@@ -55,16 +55,17 @@ def sample_frame(pool: Path, out: Path, seed: int) -> None:
     layer = portraits.layer(int(rng.integers(len(portraits))))
     height, width = 256, 320
     scene = background(height, width, layer.ambient, rng)
-    scale = 0.62
+    scale = 0.62  # of the layer: a face of about 80 pixels
     middle = layer.box.reshape(2, 2).mean(axis=0)
     origin = middle - np.array([width * 0.5, height * 0.45]) / scale
+    layer = extend_down(layer, height)
     scene = over(layer, scale, origin.astype(np.float32), scene)
     scene = cv2.GaussianBlur(scene, (0, 0), 0.7) + rng.normal(0, 0.04, scene.shape)
     cv2.imwrite(str(out), np.round((scene + 273.15) * 100).astype(np.uint16))
 
 
 def write_gate(pool: Path, out: Path, seed: int) -> None:
-    """`landmarks.npz` and `detector.npz`: fixed crops and frames with labels, from held-out people."""
+    """`landmarks.npz` and `detector.npz`: fixed, labelled crops and frames of held-out people."""
     portraits, figures = Pool(pool, "portrait", "val"), Pool(pool, "figure", "val")
     views = []
     for i in range(GATE_CROPS):

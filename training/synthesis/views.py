@@ -9,8 +9,9 @@ from service.entities import Box, ByteArray, FloatArray
 from service.imaging.normalisation import normalise
 from service.landmark_schema import FLIP
 from service.vision.crop import LANDMARK_INPUT, crop_map, sample
-from training.synthesis.backgrounds import add_occluder, background
+from training.synthesis.backgrounds import background
 from training.synthesis.camera import expose
+from training.synthesis.occluders import add_occluder
 from training.synthesis.pool import Layer
 
 SENSOR_FACE = (16.0, 200.0)  # face size on the sensor, pixels, log-uniform
@@ -51,7 +52,7 @@ def resample(
     if scale < 0.7:
         small = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
         shrink = np.array([small[0] / image.shape[1], small[1] / image.shape[0]])
-        image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+        image = np.asarray(cv2.resize(image, small, interpolation=cv2.INTER_AREA), np.float32)
         origin = (origin + 0.5) * shrink - 0.5
         zoom = scale / shrink
     else:
@@ -122,7 +123,7 @@ def _upscale(
     kind = int(rng.choice(kinds, p=[0.5, 0.4, 0.1]))
     factor = np.array([width / values.shape[1], height / values.shape[0]], np.float32)
     larger = cv2.resize(values, (width, height), interpolation=kind)
-    return larger, (points + 0.5) * factor - 0.5
+    return np.asarray(larger, np.float32), (points + 0.5) * factor - 0.5
 
 
 def _crop(
@@ -131,8 +132,10 @@ def _crop(
     low, high = points.min(axis=0), points.max(axis=0)
     extent = float((high - low).max())
     shift = np.clip(rng.normal(0, SHIFT, 2), -0.15, 0.15) * extent
-    x1, y1, x2, y2 = (*(low + shift), *(high + shift))
-    axis_map = crop_map(Box(x1, y1, x2, y2), crop_scale=rng.uniform(*CROP_SCALES))
+    x1, y1 = low + shift
+    x2, y2 = high + shift
+    box = Box(float(x1), float(y1), float(x2), float(y2))
+    axis_map = crop_map(box, crop_scale=rng.uniform(*CROP_SCALES))
     warped, inside = sample(values, axis_map, LANDMARK_INPUT)
     placed = axis_map.to_network(points)
     slack = 0.06 * extent

@@ -1,8 +1,9 @@
 import numpy as np
 
-from training.synthesis.backgrounds import add_occluder, background
+from training.synthesis.backgrounds import background
 from training.synthesis.camera import expose
 from training.synthesis.fields import image_noise, smoothstep, vertex_noise
+from training.synthesis.occluders import add_occluder
 
 
 def test_every_camera_gives_finite_values_of_the_same_size() -> None:

@@ -1,0 +1,50 @@
+# The menu. CI calls these very targets.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || echo python3)
+VENV := .venv
+BIN := $(VENV)/bin
+OPENAPI := docs/openapi.json
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-slow check openapi
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+setup: $(VENV)/.all ## .venv with service, training and development parts
+
+run: $(VENV)/.serving ## the service, on this machine's port 8080
+	$(BIN)/python -m service
+
+test: $(VENV)/.all ## every test but the slow ones
+	$(BIN)/pytest
+
+test-slow: $(VENV)/.all ## the slow ones
+	$(BIN)/pytest -m slow
+
+check: $(VENV)/.all ## style, types, import rules, generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@fresh=$$(mktemp) && $(MAKE) --no-print-directory openapi OPENAPI=$$fresh && \
+	  diff -u $(OPENAPI) $$fresh; status=$$?; rm -f $$fresh; \
+	  [ $$status = 0 ] || { echo "$(OPENAPI) is out of date: make openapi"; exit 1; }
+
+openapi: $(VENV)/.serving ## docs/openapi.json, from the application
+	@mkdir -p $(dir $(OPENAPI))
+	@$(BIN)/python -c 'import json; from service.rest.app import describe_api; \
+	  print(json.dumps(describe_api(), indent=1))' > $(OPENAPI)
+
+# Stamps: nothing is installed again until the requirements change.
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.serving: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -e '.[cpu]'
+	@touch $@
+
+# torch first and alone: then pip keeps that build instead of weighing others.
+$(VENV)/.all: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q "$$(grep -oE 'torch==[0-9.]+' pyproject.toml)"
+	$(BIN)/python -m pip install -q -e '.[cpu,training,dev]'
+	@touch $@ $(VENV)/.serving

@@ -1,0 +1,78 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.card import CardError, ModelCard, card_json, file_sha256, parse_card
+
+RAW: dict[str, Any] = {
+    "name": "landmarks_t",
+    "task": "landmarks",
+    "variant": "t",
+    "precision": "fp32",
+    "schema": "ibug68",
+    "input_size": [256, 256],
+    "version": 1,
+    "files": {"1/model.onnx": "0" * 64},
+}
+
+
+def test_round_trip() -> None:
+    card = parse_card(json.dumps({**RAW, "metrics": {"nme": 0.05}, "licence": "Apache-2.0"}))
+    assert card.input_size == (256, 256)
+    assert card.normalisation == "linear-v1"
+    assert parse_card(card_json(card)) == card
+
+
+def test_minimal_card() -> None:
+    card = parse_card(json.dumps(RAW))
+    assert isinstance(card, ModelCard)
+    assert card.revision == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"task": "pose"}, "task"),
+        ({"precision": "fp64"}, "precision"),
+        ({"name": "Land Marks"}, "name"),
+        ({"variant": ""}, "variant"),
+        ({"schema": None}, "schema"),
+        ({"schema": "wflw98"}, "schema"),
+        ({"task": "detector"}, "schema"),
+        ({"input_size": [256]}, "input_size"),
+        ({"input_size": [256, 0]}, "input_size"),
+        ({"input_size": "256x256"}, "input_size"),
+        ({"version": 0}, "version"),
+        ({"version": True}, "version"),
+        ({"files": {}}, "files"),
+        ({"files": {"../model.onnx": "0" * 64}}, "files"),
+        ({"files": {"/model.onnx": "0" * 64}}, "files"),
+        ({"files": {"1/model.onnx": "abc"}}, "files"),
+        ({"metrics": []}, "metrics"),
+        ({"licence": ""}, "licence"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_errors_name_the_field(change: dict[str, Any], field: str) -> None:
+    with pytest.raises(CardError, match=field):
+        parse_card(json.dumps({**RAW, **change}))
+
+
+@pytest.mark.parametrize("field", sorted(RAW))
+def test_missing_fields(field: str) -> None:
+    with pytest.raises(CardError, match=field):
+        parse_card(json.dumps({key: value for key, value in RAW.items() if key != field}))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"card"'])
+def test_not_a_card(text: str) -> None:
+    with pytest.raises(CardError):
+        parse_card(text)
+
+
+def test_file_sha256(tmp_path: Path) -> None:
+    file = tmp_path / "empty"
+    file.write_bytes(b"")
+    assert file_sha256(file).startswith("e3b0c44298fc1c14")

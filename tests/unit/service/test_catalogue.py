@@ -1,0 +1,146 @@
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from service.catalogue import Catalogue, State
+from service.errors import BackendUnavailable, VariantUnavailable
+from service.telemetry import Telemetry
+from tests.fakes import FakeBackend
+from tests.repositories import add_model, make_repository
+
+
+def catalogue(
+    repository: Path, *, only: Sequence[str] = (), variant: str = "t", precision: str = "auto"
+) -> Catalogue:
+    return Catalogue(
+        repository,
+        engines={"onnxruntime"},
+        default_variant=variant,
+        default_precision=precision,
+        only=only,
+        telemetry=Telemetry(),
+    )
+
+
+async def loaded(repository: Path, **settings: str) -> Catalogue:
+    made = catalogue(repository, **settings)
+    await made.load(FakeBackend())
+    return made
+
+
+def reason(made: Catalogue, name: str) -> str:
+    entry = next(entry for entry in made.entries if entry.name == name)
+    assert entry.state is State.REFUSED
+    return entry.reason or ""
+
+
+async def test_default_and_named_variants(tmp_path: Path) -> None:
+    made = await loaded(make_repository(tmp_path))
+    assert made.landmarks(None, None).card.name == "landmarks_t"
+    assert made.landmarks("s", None).card.name == "landmarks_s"
+    assert made.landmarks("s", "int8").card.name == "landmarks_s_int8"
+    assert made.detector(None).card.name == "face_detector"
+    assert made.missing() == []
+    assert made.default_models() == ["face_detector", "landmarks_t"]
+
+
+async def test_unknown_variant_lists_what_there_is(tmp_path: Path) -> None:
+    made = await loaded(make_repository(tmp_path))
+    for variant, precision in (("x", None), ("t", "int8"), (None, "int8")):
+        with pytest.raises(VariantUnavailable) as caught:
+            made.landmarks(variant, precision)
+        assert {"variant": "s", "precision": "int8"} in caught.value.extra["available"]
+
+
+async def test_auto_walks_past_a_damaged_file(tmp_path: Path) -> None:
+    make_repository(tmp_path)
+    (tmp_path / "landmarks_s" / "1" / "model.onnx").write_bytes(b"damaged")
+    made = await loaded(tmp_path)
+    assert made.landmarks("s", "auto").card.name == "landmarks_s_int8"
+    assert "SHA-256" in reason(made, "landmarks_s")
+    with pytest.raises(VariantUnavailable):
+        made.landmarks("s", "fp32")
+
+
+async def test_detector_takes_the_asked_precision_if_there(tmp_path: Path) -> None:
+    make_repository(tmp_path)
+    made = await loaded(tmp_path)
+    assert made.detector("int8").card.precision == "fp32"
+    add_model(
+        tmp_path, "face_detector_int8", b"x", task="detector", variant="nano", precision="int8"
+    )
+    made = await loaded(tmp_path)
+    assert made.detector("int8").card.precision == "int8"
+    assert made.detector(None).card.precision == "fp32"
+
+
+async def test_while_loading(tmp_path: Path) -> None:
+    made = catalogue(make_repository(tmp_path))
+    with pytest.raises(BackendUnavailable, match="loading"):
+        made.landmarks(None, None)
+    with pytest.raises(BackendUnavailable):
+        made.detector(None)
+    assert len(made.missing()) == 2
+
+
+async def test_missing_default_is_our_fault(tmp_path: Path) -> None:
+    made = await loaded(make_repository(tmp_path), variant="x")
+    with pytest.raises(BackendUnavailable):
+        made.landmarks(None, None)
+    assert "not in the repository" in made.missing()[0]
+
+
+@pytest.mark.parametrize("exists", [True, False])
+async def test_empty_repository(tmp_path: Path, exists: bool) -> None:
+    made = await loaded(tmp_path if exists else tmp_path / "nowhere")
+    assert made.entries == ()
+    assert len(made.missing()) == 2
+
+
+async def test_only_the_listed_models(tmp_path: Path) -> None:
+    make_repository(tmp_path)
+    made = catalogue(tmp_path, only=("landmarks_s", "nobody"))
+    assert [entry.name for entry in made.entries] == ["landmarks_s"]
+
+
+async def test_other_engines_are_refused(tmp_path: Path) -> None:
+    add_model(tmp_path, "landmarks_t_trt_fp16", b"plan", engine="tensorrt", precision="fp16")
+    assert "engine" in reason(catalogue(tmp_path), "landmarks_t_trt_fp16")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "complaint"),
+    [
+        ("name", "landmarks_x", "landmarks_x"),
+        ("version", 2, "version"),
+        ("files", {"1/other.onnx": "0" * 64}, "model.onnx"),
+        ("normalisation", "secret-v9", "normalisation"),
+        ("task", "pose", "task"),
+    ],
+)
+async def test_card_must_agree(tmp_path: Path, field: str, value: object, complaint: str) -> None:
+    folder = add_model(tmp_path, "landmarks_t", b"weights")
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps({**card, field: value}))
+    assert complaint in reason(catalogue(tmp_path), "landmarks_t")
+
+
+async def test_no_card(tmp_path: Path) -> None:
+    folder = add_model(tmp_path, "landmarks_t", b"weights")
+    (folder / "card.json").unlink()
+    assert "card.json" in reason(catalogue(tmp_path), "landmarks_t")
+
+
+async def test_vanished_weights(tmp_path: Path) -> None:
+    folder = add_model(tmp_path, "landmarks_t", b"weights")
+    made = catalogue(tmp_path)
+    (folder / "1" / "model.onnx").unlink()
+    await made.load(FakeBackend())
+    assert reason(made, "landmarks_t") == "a file cannot be read"
+
+
+async def test_wrong_task_on_the_card_is_found_by_the_network(tmp_path: Path) -> None:
+    add_model(tmp_path, "landmarks_t", b"weights", task="detector", variant="nano")
+    assert "not uint8" in reason(await loaded(tmp_path), "landmarks_t")

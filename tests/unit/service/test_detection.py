@@ -1,0 +1,88 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.entities import Box
+from service.vision.crop import letterbox_map
+from service.vision.detection import non_maximum_suppression, pairwise_iou, select_faces
+
+WIDTH, HEIGHT = 640, 480
+
+
+def select(boxes: list[list[float]], scores: list[float], **changes: float) -> tuple[Box, ...]:
+    """Boxes given in frame pixels, through the letterbox and back."""
+    to_network = letterbox_map(WIDTH, HEIGHT)
+    points = to_network.to_network(np.array(boxes, np.float32).reshape(-1, 2, 2))
+    return select_faces(
+        points.reshape(-1, 4),
+        np.array(scores, np.float32),
+        to_network,
+        width=WIDTH,
+        height=HEIGHT,
+        min_score=changes.get("min_score", 0.3),
+        max_faces=int(changes.get("max_faces", 32)),
+    )
+
+
+def test_back_to_frame_pixels() -> None:
+    (face,) = select([[100, 120, 200, 260]], [0.9])
+    corners = (face.x1, face.y1, face.x2, face.y2)
+    np.testing.assert_allclose(corners, (100, 120, 200, 260), atol=1e-3)
+    assert abs(face.score - 0.9) < 1e-6
+
+
+def test_clipped_to_the_frame() -> None:
+    (face,) = select([[-50, -20, 700, 500]], [0.9])
+    assert (face.x1, face.y1, face.x2, face.y2) == (0, 0, WIDTH - 1, HEIGHT - 1)
+
+
+def test_overlapping_candidates_are_one_face() -> None:
+    faces = select([[10, 10, 60, 60], [12, 12, 62, 62], [200, 10, 260, 60]], [0.7, 0.9, 0.5])
+    assert [round(face.score, 3) for face in faces] == [0.9, 0.5]
+
+
+def test_min_score_and_max_faces() -> None:
+    boxes = [[100.0 * i, 10, 100.0 * i + 50, 60] for i in range(5)]
+    scores = [0.2, 0.9, 0.4, 0.8, 0.5]
+    assert len(select(boxes, scores)) == 4
+    assert [round(f.score, 3) for f in select(boxes, scores, max_faces=2)] == [0.9, 0.8]
+    assert len(select(boxes, scores, min_score=0.0)) == 5
+
+
+def test_useless_candidates() -> None:
+    nan, inf = float("nan"), float("inf")
+    boxes = [[nan, 0, 9, 9], [0, 0, inf, 9], [50, 50, 40, 40], [-90, -90, -10, -10], [5, 5, 5, 5]]
+    assert select(boxes, [0.9] * 5) == ()
+    assert select([[10, 10, 60, 60]], [nan]) == ()
+    assert select([[10, 10, 60, 60]], [0.0], min_score=0.0) == ()
+    assert select([], []) == ()
+
+
+def test_iou_of_known_boxes() -> None:
+    boxes = np.array([[0, 0, 2, 2], [1, 0, 3, 2], [5, 5, 6, 6], [0, 0, 0, 0]], np.float32)
+    iou = pairwise_iou(boxes)
+    assert abs(iou[0, 1] - 1 / 3) < 1e-6
+    assert iou[0, 2] == 0
+    assert iou[3, 3] == 0
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 50), st.integers(0, 50), st.integers(1, 30), st.integers(1, 30)),
+        max_size=20,
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_kept_boxes_do_not_overlap(corners: list[tuple[int, ...]], random: object) -> None:
+    boxes = np.array([[x, y, x + w, y + h] for x, y, w, h in corners], np.float32).reshape(-1, 4)
+    scores = np.linspace(0.1, 0.9, len(boxes), dtype=np.float32)
+    kept = non_maximum_suppression(boxes, scores)
+    overlap = pairwise_iou(boxes[kept]) - np.eye(len(kept))
+    assert (overlap <= 0.5 + 1e-6).all()
+    assert (np.diff(scores[kept]) <= 0).all()
+    # Nothing was dropped without a better box over it.
+    dropped = np.setdiff1d(np.arange(len(boxes)), kept)
+    if len(dropped):
+        iou = pairwise_iou(boxes)[np.ix_(dropped, kept)]
+        better = scores[kept][None] >= scores[dropped][:, None]
+        assert ((iou > 0.5) & better).any(axis=1).all()

@@ -1,0 +1,98 @@
+import asyncio
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from service.backends.ort import OrtBackend
+from service.errors import (
+    BackendOverloaded,
+    BackendTimeout,
+    BackendUnavailable,
+    InferenceFailed,
+)
+from service.networks import landmark_network
+from tests.onnx_models import keypoints_grid, simcc_model
+from tests.repositories import add_model
+
+VIEW = {"image": np.zeros((1, 1, 256, 256), np.uint8)}
+
+
+def slow_model(steps: int) -> bytes:
+    """Many matrix products in a row: seconds of work that the engine can leave between nodes."""
+    nodes = [
+        helper.make_node("Cast", ["image"], ["x0"], to=TensorProto.FLOAT),
+        *(helper.make_node("MatMul", [f"x{i}", f"x{i}"], [f"x{i + 1}"]) for i in range(steps)),
+        helper.make_node("ReduceMean", [f"x{steps}"], ["keypoints"], axes=[1, 2], keepdims=0),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "slow",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", 1, 256, 256])],
+        [helper.make_tensor_value_info("keypoints", TensorProto.FLOAT, ["N", 256])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    data: bytes = model.SerializeToString()
+    return data
+
+
+def backend(repository: Path, *, threads: int = 1, queue: int = 8) -> OrtBackend:
+    return OrtBackend(repository, threads=threads, intra_op_threads=1, queue=queue)
+
+
+async def test_timeout_frees_the_thread(tmp_path: Path) -> None:
+    add_model(tmp_path, "slow", slow_model(4000))
+    made = backend(tmp_path)
+    await made.load("slow")
+    with pytest.raises(BackendTimeout):
+        await made.infer("slow", VIEW, timeout=0.1)
+    started = time.monotonic()
+    await made.aclose()  # waits for the thread
+    assert time.monotonic() - started < 1.0
+
+
+async def test_full_queue(tmp_path: Path) -> None:
+    add_model(tmp_path, "slow", slow_model(400))
+    made = backend(tmp_path, queue=1)
+    await made.load("slow")
+    calls = [asyncio.create_task(made.infer("slow", VIEW, timeout=20)) for _ in range(4)]
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(result) for result in results[2:]] == [BackendOverloaded] * 2
+    assert not any(isinstance(result, BaseException) for result in results[:2])
+    await made.aclose()
+
+
+async def test_public_rtmpose_export(tmp_path: Path) -> None:
+    add_model(tmp_path, "landmarks_m", simcc_model(), variant="m")
+    made = backend(tmp_path)
+    await made.load("landmarks_m")
+    network = landmark_network(await made.metadata("landmarks_m"))
+    views = np.zeros((3, 256, 256), np.uint8)
+    result = await made.infer(
+        "landmarks_m",
+        {network.input_name: network.encode(views)},
+        outputs=network.outputs,
+        timeout=10,
+    )
+    keypoints = network.decode(result.outputs)
+    assert keypoints.shape == (3, 68, 4)
+    np.testing.assert_allclose(keypoints[2, :, :2], keypoints_grid()[:, :2], atol=0.05)
+    await made.aclose()
+
+
+async def test_broken_weights(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    add_model(tmp_path, "landmarks_t", b"not a network")
+    with pytest.raises(InferenceFailed) as caught:
+        await backend(tmp_path).load("landmarks_t")
+    # The engine's words, with the path, are for the log alone.
+    assert str(tmp_path) not in str(caught.value)
+    assert str(tmp_path) in caplog.text
+
+
+async def test_device_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(BackendUnavailable, match="cuda"):
+        OrtBackend(tmp_path, threads=1, intra_op_threads=1, queue=1, device="cuda")

@@ -1,0 +1,171 @@
+"""How far landmarks are off, and which faces were found. Pure numpy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.entities import FloatArray
+from service.landmark_schema import OUTER_EYE_CORNERS
+
+FAILURE_LIMIT = 0.08  # normalised error above which a face counts as failed
+MATCH_IOU = 0.5
+SIZE_RANGES = {"small": (0.0, 24.0), "medium": (24.0, 64.0), "large": (64.0, np.inf)}  # pixels
+
+
+def interocular(points: FloatArray) -> FloatArray:
+    """Distance `[N]` between the outer eye corners of `points` `[N, 68, 2]` (NME-IO)."""
+    right, left = OUTER_EYE_CORNERS
+    return np.asarray(np.linalg.norm(points[:, right] - points[:, left], axis=-1))
+
+
+def box_diagonal(boxes: FloatArray) -> FloatArray:
+    """Diagonal `[N]` of `boxes` `[N, 4]` as x1, y1, x2, y2."""
+    return np.asarray(np.linalg.norm(boxes[:, 2:] - boxes[:, :2], axis=-1))
+
+
+def box_size(boxes: FloatArray) -> FloatArray:
+    """sqrt(w * h) `[N]` of `boxes` `[N, 4]`."""
+    return np.asarray(np.sqrt(np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=-1)))
+
+
+def bounding_boxes(points: FloatArray) -> FloatArray:
+    """Boxes `[N, 4]` around `points` `[N, K, 2]`."""
+    return np.concatenate([points.min(1), points.max(1)], axis=-1)
+
+
+def normalised_errors(
+    predicted: FloatArray, target: FloatArray, weight: FloatArray, scale: FloatArray
+) -> FloatArray:
+    """Mean distance of each face's points over its scale: NME `[N]`, nan where no point counts.
+
+    predicted, target: `[N, K, 2]`. weight: `[N, K]`, 0 = does not count. scale: `[N]`, pixels.
+    """
+    if predicted.shape != target.shape or weight.shape != target.shape[:2]:
+        raise ValueError(f"shapes differ: {predicted.shape}, {target.shape}, {weight.shape}")
+    distance = np.linalg.norm(predicted - target, axis=-1)
+    count = weight.sum(1)
+    mean = np.divide((distance * weight).sum(1), count, where=count > 0, out=np.full(len(count), np.nan))
+    return np.asarray(mean / np.maximum(scale, 1e-6))
+
+
+def summarise_errors(errors: FloatArray, limit: float = FAILURE_LIMIT) -> dict[str, float]:
+    """Mean, median, share above `limit`, and the area under the error curve up to it (0 to 1).
+
+    errors: `[N]`; nan is left out, inf (a missed face) counts as failed.
+    """
+    errors = errors[~np.isnan(errors)]
+    if not len(errors):
+        return {}
+    return {
+        "mean": float(errors.mean()),
+        "median": float(np.median(errors)),
+        "failure_rate": float((errors > limit).mean()),
+        "auc": float(np.maximum(1 - errors / limit, 0).mean()),
+    }
+
+
+def pairwise_iou(boxes: FloatArray, others: FloatArray) -> FloatArray:
+    """IoU `[K, M]` of `boxes` `[K, 4]` with `others` `[M, 4]`; 0 for empty ones."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    shared = np.prod(np.maximum(high - low, 0), axis=2)
+    union = box_size(boxes)[:, None] ** 2 + box_size(others)[None, :] ** 2 - shared
+    return np.asarray(shared / np.maximum(union, 1e-9))
+
+
+@dataclass(frozen=True)
+class Matching:
+    """One image. scores, hit, counted: of each detection `[K]`: whether it found a face, and
+    whether it counts at all. found: score of the detection that found each face `[M]`, nan if
+    none did. target: whether the face is one to find `[M]`."""
+
+    scores: FloatArray
+    hit: NDArray[np.bool_]
+    counted: NDArray[np.bool_]
+    found: FloatArray
+    target: NDArray[np.bool_]
+
+
+def match_detections(
+    boxes: FloatArray,
+    scores: FloatArray,
+    faces: FloatArray,
+    ignore: NDArray[np.bool_],
+    size_range: tuple[float, float] = (0.0, np.inf),
+) -> Matching:
+    """Greedy, best score first, at IoU 0.5; boxes `[K, 4]`, scores `[K]`, faces `[M, 4]`.
+
+    A face that is ignored, or outside `size_range`, absorbs what matches it: no gain, no loss. A
+    detection also falls away when half of it lies in an ignored box, or when it matches nothing and
+    is itself outside the range.
+    """
+    size = box_size(faces)
+    outside = ignore | (size < size_range[0]) | (size >= size_range[1])
+    iou = pairwise_iou(boxes, faces)
+    hit, counted = np.zeros(len(boxes), bool), np.ones(len(boxes), bool)
+    found = np.full(len(faces), np.nan, np.float32)
+    own_size = box_size(boxes)
+    for k in np.argsort(-scores, kind="stable"):
+        free = np.where(np.isnan(found) & ~outside, iou[k], 0.0)
+        if len(faces) and free.max() >= MATCH_IOU:
+            hit[k] = True
+            found[free.argmax()] = scores[k]
+        else:
+            in_range = size_range[0] <= own_size[k] < size_range[1]
+            absorbed = _absorbed(boxes[k], iou[k], faces, outside, ignore)
+            counted[k] = in_range and not absorbed
+    return Matching(np.asarray(scores), hit, counted, found, ~outside)
+
+
+def _absorbed(
+    box: FloatArray,
+    iou: FloatArray,
+    faces: FloatArray,
+    outside: NDArray[np.bool_],
+    ignore: NDArray[np.bool_],
+) -> bool:
+    low, high = np.maximum(box[:2], faces[:, :2]), np.minimum(box[2:], faces[:, 2:])
+    covered = np.prod(np.maximum(high - low, 0), axis=1) / max(float(np.prod(box[2:] - box[:2])), 1e-9)
+    return bool(np.any(outside & (iou >= MATCH_IOU)) or np.any(ignore & (covered >= 0.5)))
+
+
+def average_precision(matchings: Sequence[Matching]) -> float:
+    """Area under the precision envelope over recall (all points); nan without a face."""
+    faces = sum(int(m.target.sum()) for m in matchings)
+    if not faces:
+        return float("nan")
+    scores = np.concatenate([m.scores[m.counted] for m in matchings])
+    hit = np.concatenate([m.hit[m.counted] for m in matchings])[np.argsort(-scores, kind="stable")]
+    hits = np.cumsum(hit)
+    precision = hits / np.arange(1, len(hits) + 1)
+    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    return float((envelope * hit).sum() / faces)
+
+
+def recall_and_precision(matchings: Sequence[Matching], min_score: float) -> tuple[float, float]:
+    """At a score threshold; nan without a face, or without a detection."""
+    found = np.concatenate([m.found[m.target] for m in matchings])
+    hit = np.concatenate([m.hit[m.counted & (m.scores >= min_score)] for m in matchings])
+    recall = float((found >= min_score).mean()) if len(found) else float("nan")
+    return recall, float(hit.mean()) if len(hit) else float("nan")
+
+
+def summarise_detection(
+    images: Sequence[tuple[FloatArray, FloatArray, FloatArray, NDArray[np.bool_]]],
+    min_score: float,
+) -> dict[str, Any]:
+    """AP, recall and precision over all sizes, and recall and AP of each size range.
+
+    images: boxes `[K, 4]`, scores `[K]`, faces `[M, 4]`, ignore `[M]` of each.
+    """
+    matchings = [match_detections(*image) for image in images]
+    recall, precision = recall_and_precision(matchings, min_score)
+    summary = {"ap": average_precision(matchings), "recall": recall, "precision": precision}
+    for name, size_range in SIZE_RANGES.items():
+        of_size = [match_detections(*image, size_range) for image in images]
+        summary[f"ap_{name}"] = average_precision(of_size)
+        summary[f"recall_{name}"] = recall_and_precision(of_size, min_score)[0]
+    return summary
