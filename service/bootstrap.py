@@ -15,7 +15,7 @@ from service.catalogue import Catalogue
 from service.landmarks import LandmarkService, Limits
 from service.readiness import Readiness
 from service.rest.app import create_app
-from service.rest.body import BodyLimits
+from service.rest.body import BodyLimits, Intake
 from service.rest.routes import Deps
 from service.settings import Settings
 from service.telemetry import Telemetry
@@ -55,7 +55,10 @@ class Gateway:
             ),
         )
         self._body_limits = BodyLimits(
-            settings.max_body_bytes, settings.max_images, settings.body_timeout_s
+            max_bytes=settings.max_body_bytes,
+            max_buffered=settings.max_buffered_bytes,
+            max_images=settings.max_images,
+            timeout=settings.body_timeout_s,
         )
         self._loading: asyncio.Task[None] | None = None
 
@@ -67,7 +70,7 @@ class Gateway:
             readiness=self.readiness,
             telemetry=self.telemetry,
             workers=self.workers,
-            limits=self._body_limits,
+            intake=Intake(self._body_limits, self.telemetry),
         )
         return create_app(deps)
 

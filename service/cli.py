@@ -19,7 +19,7 @@ from service.errors import BrokenImage, InvalidOption, ServiceError
 from service.imaging.drawing import draw_faces
 from service.landmarks import Result
 from service.options import MAX_DEADLINE_MS, PredictOptions, parse_options
-from service.rest.models import ImageAnswer, ModelsUsed, image_answer, models_used
+from service.rest.models import ImageAnswer, ModelsUsed, failed_answer, image_answer, models_used
 from service.rest.problems import problem
 from service.settings import Settings
 from service.telemetry import configure_logging
@@ -41,8 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise InvalidOption("boxes: only with one image")
         gateway = _gateway(settings)
     except (ValidationError, ServiceError) as error:
-        print(f"thermal-landmarks: {error}", file=sys.stderr)
-        return USAGE
+        return _complain(error)
     return asyncio.run(_predict(gateway, given.files, options, given.draw))
 
 
@@ -62,14 +61,13 @@ async def _predict(
         try:
             gateway.service.check(options)
         except ServiceError as error:
-            print(f"thermal-landmarks: {error}", file=sys.stderr)
-            return USAGE if isinstance(error, InvalidOption) else NO_MODELS
+            return _complain(error)
         for index, file in enumerate(files):
             try:
                 result = await _predict_file(gateway, file, options, draw)
             except ServiceError as error:
                 failed = True
-                _write(file, ImageAnswer(index=index, problem=problem(error)), ModelsUsed())
+                _write(file, failed_answer(index, problem(error)), models_used(None))
                 continue
             _write(file, image_answer(index, result, options.include), models_used(result))
             if draw:
@@ -88,9 +86,14 @@ async def _predict_file(
     return await gateway.service.predict(data, options, deadline, keep_frame=bool(draw))
 
 
+def _complain(error: Exception) -> int:
+    print(f"thermal-landmarks: {error}", file=sys.stderr)
+    return USAGE if isinstance(error, InvalidOption | ValidationError) else NO_MODELS
+
+
 def _write(file: Path, answer: ImageAnswer, used: ModelsUsed) -> None:
-    models = used.model_dump(mode="json")
-    print(json.dumps({"file": str(file), **answer.model_dump(mode="json"), "models": models}))
+    dumped = answer.model_dump(mode="json", exclude_unset=True)
+    print(json.dumps({"file": str(file), **dumped, "models": used.model_dump(mode="json")}))
 
 
 def _draw(result: Result, path: Path) -> None:

@@ -9,17 +9,23 @@ from service.admission import Admission, Deadline
 from service.backends.base import Array, Backend
 from service.card import ModelCard
 from service.catalogue import Catalogue, Model
-from service.entities import Box, ByteArray, Face, FloatArray, Prediction, ThermalFrame, Unit
-from service.errors import BackendOverloaded, InferenceFailed, InvalidOption
+from service.entities import Box, ByteArray, FloatArray, Prediction, ThermalFrame
+from service.errors import (
+    BackendOverloaded,
+    BackendTimeout,
+    DeadlineExceeded,
+    InferenceFailed,
+    InvalidOption,
+)
 from service.imaging.decode import DecodeOptions, decode_image
 from service.imaging.normalisation import resolve_normalisation
-from service.imaging.rotation import rotate_box, rotate_frame, unrotate_box, unrotate_points
+from service.imaging.rotation import rotate_box, rotate_frame
 from service.networks import DetectorNetwork
 from service.options import PredictOptions
 from service.telemetry import Telemetry
-from service.vision.crop import AxisMap, landmark_crop, letterbox
+from service.vision.crop import letterbox
 from service.vision.detection import select_faces
-from service.vision.temperatures import region_temperatures
+from service.vision.faces import Crop, crop_faces, to_faces
 from service.workers import Workers
 
 
@@ -49,9 +55,6 @@ class Models:
     detector: Model | None
     landmarks: Model
     normalisation: str
-
-
-Crop = tuple[ByteArray, AxisMap]
 
 
 class LandmarkService:
@@ -97,12 +100,18 @@ class LandmarkService:
             with self._telemetry.stage("detect", timings):
                 boxes = await self._find_faces(models, sent, upright, options, deadline)
             with self._telemetry.stage("crop", timings):
-                crops = await self._workers.run(_crop, upright, boxes, models.normalisation)
+                crops = await self._workers.run(crop_faces, upright, boxes, models.normalisation)
             with self._telemetry.stage("landmarks", timings):
                 keypoints = await self._infer_landmarks(models.landmarks, crops, deadline)
             with self._telemetry.stage("postprocess", timings):
                 faces = await self._workers.run(
-                    _to_faces, sent, upright, boxes, crops, keypoints, options
+                    to_faces,
+                    upright,
+                    boxes,
+                    crops,
+                    keypoints,
+                    rotate=options.rotate,
+                    include=options.include,
                 )
         self._telemetry.faces.inc(len(faces))
         prediction = Prediction(
@@ -181,58 +190,35 @@ class LandmarkService:
         self, model: Model, views: ByteArray, deadline: Deadline
     ) -> Mapping[str, Array]:
         """Send views `[N, H, W]`, N >= 1, in batches that the model takes; outputs joined."""
-        name, network, limit = model.card.name, model.network, model.metadata.max_batch_size
-        parts: list[Mapping[str, Array]] = []
-        for start in range(0, len(views), limit):
-            batch = await self._workers.run(network.encode, views[start : start + limit])
-            with self._telemetry.inference(name, self._backend.name, len(batch)):
-                try:
-                    result = await self._backend.infer(
-                        name,
-                        {network.input_name: batch},
-                        outputs=network.outputs,
-                        timeout=deadline.remaining(),
-                    )
-                except BackendOverloaded:
-                    self._telemetry.rejected.labels("backend_queue_full").inc()
-                    raise
-            parts.append(result.outputs)
-        return {key: np.concatenate([part[key] for part in parts]) for key in network.outputs}
+        limit = model.metadata.max_batch_size
+        parts = [
+            await self._infer_batch(model, views[start : start + limit], deadline)
+            for start in range(0, len(views), limit)
+        ]
+        names = model.network.outputs
+        return {name: np.concatenate([part[name] for part in parts]) for name in names}
+
+    async def _infer_batch(
+        self, model: Model, views: ByteArray, deadline: Deadline
+    ) -> Mapping[str, Array]:
+        name, network = model.card.name, model.network
+        inputs = {network.input_name: await self._workers.run(network.encode, views)}
+        try:
+            with self._telemetry.inference(name, self._backend.name, len(views)):
+                result = await self._backend.infer(
+                    name, inputs, outputs=network.outputs, timeout=deadline.remaining()
+                )
+        except BackendOverloaded:
+            self._telemetry.rejected.labels("backend_queue_full").inc()
+            raise
+        except BackendTimeout:
+            if deadline.remaining() > 0:
+                raise
+            raise DeadlineExceeded("the deadline passed during inference") from None
+        return result.outputs
 
 
 def _check_inside(boxes: Sequence[Box], frame: ThermalFrame) -> None:
     for index, box in enumerate(boxes):
         if box.x2 <= 0 or box.y2 <= 0 or box.x1 >= frame.width - 1 or box.y1 >= frame.height - 1:
             raise InvalidOption(f"boxes: box {index} lies outside the image")
-
-
-def _crop(frame: ThermalFrame, boxes: Sequence[Box], normalisation: str) -> list[Crop]:
-    return [
-        landmark_crop(frame.values, box, normalisation, black_hot=frame.black_hot) for box in boxes
-    ]
-
-
-def _to_faces(
-    sent: ThermalFrame,
-    upright: ThermalFrame,
-    boxes: Sequence[Box],
-    crops: Sequence[Crop],
-    keypoints: FloatArray,
-    options: PredictOptions,
-) -> tuple[Face, ...]:
-    """Crop pixels to upright frame, temperatures there, then back to the grid that was sent."""
-    measured = "temperatures" in options.include and upright.unit is Unit.CELSIUS
-    faces = []
-    for box, (view, to_network), points in zip(boxes, crops, keypoints, strict=True):
-        landmarks = points.astype(np.float32)
-        landmarks[:, :2] = to_network.to_frame(points[:, :2])
-        landmarks[:, 3] = points[:, 3] / to_network.scale  # sigma is a length
-        faces.append(
-            Face(
-                unrotate_box(box, sent.width, sent.height, options.rotate),
-                unrotate_points(landmarks, sent.width, sent.height, options.rotate),
-                region_temperatures(upright.values, landmarks) if measured else None,
-                view if "crops" in options.include else None,
-            )
-        )
-    return tuple(faces)

@@ -41,6 +41,8 @@ class Settings(BaseSettings):
     deadline_ms: int = Field(default=2000, ge=1, le=60_000)
     # A 16-bit frame of the largest thermal sensors is under 5 MB; this leaves room for several.
     max_body_bytes: int = Field(default=32 * 2**20, ge=1)
+    # Sixteen of the largest bodies at once; more senders would fill the memory before they wait.
+    max_buffered_bytes: int = Field(default=512 * 2**20, ge=1)
     # Twelve times the largest common sensor (1280 x 1024); a decoded frame is 4 bytes a pixel.
     max_pixels: int = Field(default=16_000_000, ge=1)
     # A body of tiny images must not become hours of work.

@@ -9,10 +9,17 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final, TextIO
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 
 STAGES: Final = ("decode", "detect", "crop", "landmarks", "postprocess", "encode")
-REJECTIONS: Final = ("queue_full", "predicted_wait", "deadline", "backend_queue_full")
+REJECTIONS: Final = ("queue_full", "predicted_wait", "deadline", "backend_queue_full", "memory")
 
 # From half a millisecond (a crop) to the longest deadlines; each step about doubles.
 _SECONDS: Final = (
@@ -21,6 +28,10 @@ _SECONDS: Final = (
 _BATCHES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+
+# Creation times as series of their own would double the scrape and answer no question here.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Telemetry:

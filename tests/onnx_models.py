@@ -1,6 +1,7 @@
 """Tiny networks with the contracts of the real ones, built in code."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,13 @@ def keypoints_grid() -> NDArray[np.float32]:
     return np.stack((x, y, np.full(68, 0.8), np.full(68, 1.5)), axis=1).astype(np.float32)
 
 
-def landmarks_model() -> bytes:
-    """uint8 `[N, 1, 256, 256]` -> keypoints: the grid, moved right by a hundredth of the mean."""
-    nodes, constants = _mean_of_input(), {"grid": keypoints_grid()[None]}
+def landmarks_model(work: int = 0) -> bytes:
+    """uint8 `[N, 1, 256, 256]` -> keypoints: the grid, moved right by a hundredth of the mean.
+
+    work: matrix products of 256 x 256 on the way, to make it slow.
+    """
+    nodes = _mean_of_input(work)
+    constants: dict[str, NDArray[Any]] = {"grid": keypoints_grid()[None]}
     constants["axis"] = np.array([0.01, 0, 0, 0], np.float32).reshape(1, 1, 4)
     nodes += [
         helper.make_node("Reshape", ["mean", "flat"], ["column"]),
@@ -58,7 +63,7 @@ def detector_model(
     """uint8 `[N, 1, 320, 320]` -> the same candidates for every image."""
     all_boxes, scores = np.zeros((1, 100, 4), np.float32), np.zeros((1, 100), np.float32)
     all_boxes[0, : len(boxes)], scores[0, : len(boxes)] = boxes, score
-    constants = {
+    constants: dict[str, NDArray[Any]] = {
         "all_boxes": all_boxes,
         "all_scores": scores,
         "zero": np.zeros(1, np.float32),
@@ -77,18 +82,26 @@ def detector_model(
     return _model(nodes, constants, ("image", TensorProto.UINT8, (1, 320, 320)), outputs)
 
 
-def _mean_of_input() -> list[Any]:
+def _mean_of_input(work: int = 0) -> list[Any]:
+    """`tensor` -> `mean`, `[N, 1, 1, 1]`, by way of `work` matrix products that change nothing."""
+    steps = ["zeros", *(f"product{i}" for i in range(work))]
     return [
         helper.make_node("Cast", ["tensor"], ["floats"], to=TensorProto.FLOAT),
-        helper.make_node("ReduceMean", ["floats"], ["mean"], axes=[1, 2, 3], keepdims=1),
+        helper.make_node("Sub", ["floats", "floats"], ["zeros"]),
+        *(
+            helper.make_node("MatMul", [before, before], [after])
+            for before, after in pairwise(steps)
+        ),
+        helper.make_node("Add", ["floats", steps[-1]], ["same"]),
+        helper.make_node("ReduceMean", ["same"], ["mean"], axes=[1, 2, 3], keepdims=1),
     ]
 
 
 def _model(
     nodes: list[Any],
-    constants: dict[str, NDArray[Any]],
+    constants: Mapping[str, NDArray[Any]],
     given: tuple[str, int, tuple[int, ...]],
-    outputs: dict[str, tuple[int, ...]],
+    outputs: Mapping[str, tuple[int, ...]],
 ) -> bytes:
     name, dtype, shape = given
     graph = helper.make_graph(

@@ -51,6 +51,32 @@ def simcc_kl_loss(logits: Tensor, targets: Tensor, weight: Tensor) -> Tensor:
     return kept.sum() / weight.sum().clamp(min=1.0)
 
 
+def map_cross_entropy(maps: Tensor, places: Tensor, weight: Tensor) -> Tensor:
+    """Cross entropy of each map's softmax over its cells from the landmark's place, mean over points.
+
+    maps: float `[N, K, h, w]`, unnormalised. places: float `[N, K, 2]`, x and y as parts of the
+        input's width and height, 0 to 1; a place between four cell centres is shared by them.
+    weight: float `[N, K]`; points of weight 0 give neither loss nor gradient.
+    Returns a float32 scalar in nats; 0 when every weight is 0.
+    """
+    require_shape("places", places, (*maps.shape[:2], 2))
+    require_shape("weight", weight, tuple(maps.shape[:2]))
+    height, width = maps.shape[2:]
+    share_x = _cell_shares(places[..., 0], width)
+    share_y = _cell_shares(places[..., 1], height)
+    target = (share_y.unsqueeze(-1) * share_x.unsqueeze(-2)).flatten(2)
+    entropy = -(target * maps.float().flatten(2).log_softmax(-1)).sum(-1)
+    kept = torch.where(weight > 0, entropy * weight, torch.zeros_like(entropy))
+    return kept.sum() / weight.sum().clamp(min=1.0)
+
+
+def _cell_shares(place: Tensor, cells: int) -> Tensor:
+    """place `[N, K]`, 0 to 1, to linear weights `[N, K, cells]` of the two nearest cell centres."""
+    centre = (place * cells - 0.5).clamp(0, cells - 1)
+    steps = torch.arange(cells, dtype=torch.float32, device=place.device)
+    return (1 - (steps - centre.unsqueeze(-1)).abs()).clamp(min=0)
+
+
 def quality_focal_loss(
     logits: Tensor, quality: Tensor, weight: Tensor, beta: float = 2.0
 ) -> Tensor:

@@ -33,7 +33,7 @@ def one_channel(pixels: NDArray[Any]) -> tuple[NDArray[Any], str]:
     eight_bits = (pixels >> 8).astype(np.uint8) if scale > 1 else pixels.astype(np.uint8)
     fit = best_palette(eight_bits)
     if fit.believable:
-        return invert_palette(eight_bits, fit.name), fit.name
+        return invert_palette(eight_bits, fit.curve), fit.name
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), LUMA
 
 

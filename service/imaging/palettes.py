@@ -42,7 +42,10 @@ _OPENCV: Final[dict[str, int]] = {
 }
 
 _FAR: Final = 60.0  # distances beyond this are all alike: overlays must not decide
-_BAD_FIT: Final = 26.0  # mean distance in 8-bit colour above which no palette is believed
+# Mean distances above which no palette is believed. Versions of one palette differ by 20 to 30
+# before bending; photographs are farther from every palette, or spread about any curve.
+_FAR_FROM_PALETTE: Final = 32.0
+_FAR_FROM_CURVE: Final = 20.0
 _GOOD_FIT: Final = 2.0  # mean distance below which a palette needs no bending
 _SMOOTHNESS: Final = (60, 60, 40, 40, 28, 28, 20, 20, 14, 14, 10)  # of its passes, in steps
 _SAMPLES: Final = 600
@@ -54,16 +57,20 @@ _REACH: Final = 4.0  # steps that the refinement within a cell may go
 class Fit:
     """The palette that explains a picture best.
 
-    distance: mean over the picture's pixels of the distance to the palette's nearest colour, in
-        8-bit units, each counted as 60 at most.
+    curve: float32 `[256, 3]`, its colours (blue, green, red) from cold to hot, bent to the picture.
+    before, after: mean distance of the picture's colours to the palette before it was bent, and
+        to the curve, in 8-bit units, each distance counted as 60 at most.
     """
 
     name: str
-    distance: float
+    curve: FloatArray
+    before: float
+    after: float
 
     @property
     def believable(self) -> bool:
-        return self.distance <= _BAD_FIT
+        """Whether the picture's colours lie near a palette, and along one line at all."""
+        return self.before <= _FAR_FROM_PALETTE and self.after <= _FAR_FROM_CURVE
 
 
 @functools.cache
@@ -87,42 +94,39 @@ def palette_tables() -> dict[str, FloatArray]:
 
 def best_palette(picture: ByteArray) -> Fit:
     """Which palette a colour picture `[H, W, 3]` uint8 (blue, green, red) was made with."""
-    sample = _sample(picture)
+    flat = picture.reshape(-1, 3)
+    # An odd step does not fall on the same few columns of every row.
+    sample = flat[:: max(1, len(flat) // _SAMPLES) | 1].astype(np.float32)
     names = list(palette_tables())
     # Every other colour of every palette: distances within a palette are what is compared.
     colours = np.concatenate([table[::2] for table in palette_tables().values()])
     nearest = _squares(sample, colours).reshape(len(sample), len(names), -1).min(axis=2)
     distances = np.sqrt(np.minimum(nearest, _FAR**2)).mean(axis=0)
-    best = int(distances.argmin())
-    return Fit(names[best], float(distances[best]))
+    name = names[int(distances.argmin())]
+    curve = _bend(palette_tables()[name], sample)
+    left = np.sqrt(np.minimum(_squares(sample, curve).min(axis=1), _FAR**2))
+    return Fit(name, curve, float(distances.min()), float(left.mean()))
 
 
-def invert_palette(picture: ByteArray, name: str) -> FloatArray:
+def invert_palette(picture: ByteArray, curve: FloatArray) -> FloatArray:
     """A picture `[H, W, 3]` uint8 (blue, green, red) to the grey it was made of.
 
-    Returns float32 `[H, W]`, 0 (cold end) to 255 (hot end), in fractions of a step: the place of
-    the nearest point on the palette's curve, which is first bent to the picture's own colours.
+    curve: of a `Fit`. Returns float32 `[H, W]`, 0 (cold end) to 255 (hot end), in fractions of a
+    step: the place of the nearest point on the curve.
     """
-    table = _bend(palette_tables()[name], _sample(picture))
     shift = 8 - _CELL_BITS
     cells = (picture >> shift).astype(np.int32)
     code = (cells[:, :, 0] << 2 * _CELL_BITS) | (cells[:, :, 1] << _CELL_BITS) | cells[:, :, 2]
-    index = _lookup_table(table, code)[code]
+    index = _lookup_table(curve, code)[code]
     # A cell is some steps wide: go on along the curve from the cell's own answer.
-    tangent = np.gradient(table, axis=0)
+    tangent = np.gradient(curve, axis=0)
     slopes = tangent / np.maximum((tangent * tangent).sum(axis=1, keepdims=True), 1e-3)
     step = np.zeros(index.shape, np.float32)
     for channel in range(3):
-        difference = picture[:, :, channel] - table[:, channel][index]
+        difference = picture[:, :, channel] - curve[:, channel][index]
         step += difference * slopes[:, channel][index]
     grey: FloatArray = np.clip(index + np.clip(step, -_REACH, _REACH), 0.0, 255.0)
     return grey
-
-
-def _sample(picture: ByteArray) -> FloatArray:
-    flat = picture.reshape(-1, 3)
-    # An odd step does not fall on the same few columns of every row.
-    return flat[:: max(1, len(flat) // _SAMPLES) | 1].astype(np.float32)
 
 
 def _squares(colours: FloatArray, table: FloatArray) -> FloatArray:

@@ -8,8 +8,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from service.errors import ServiceError
+from service.rest.disconnect import ClientGone
 from service.rest.docs import add_docs
-from service.rest.edge import ClientGone, Edge
+from service.rest.edge import Edge
 from service.rest.openapi import describe
 from service.rest.problems import STATUS, http_problem_response, problem_response
 from service.rest.routes import Deps, router
@@ -40,6 +41,7 @@ def _bare_app() -> FastAPI:
         description=_DESCRIPTION,
         docs_url=None,  # the stock pages load their scripts from elsewhere
         redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.include_router(router)
     add_docs(app)

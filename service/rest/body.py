@@ -1,16 +1,25 @@
 """Reading a request: images and options, multipart or raw, in memory, within limits."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from starlette.datastructures import UploadFile
+from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from service.errors import DeadlineExceeded, EmptyInput, InputTooLarge, InvalidInput, InvalidOption
+from service.errors import (
+    DeadlineExceeded,
+    EmptyInput,
+    InputTooLarge,
+    InvalidInput,
+    InvalidOption,
+    Overloaded,
+)
 from service.options import PredictOptions, parse_options
+from service.telemetry import Telemetry
 
 IMAGE_FIELD: Final = "image"
 DEADLINE_HEADER: Final = "X-Deadline-Ms"
@@ -19,9 +28,13 @@ _MAX_OPTION_BYTES: Final = 64 * 1024  # 256 boxes are about 20 KB
 
 @dataclass(frozen=True)
 class BodyLimits:
-    """max_bytes: of the whole body, as it arrives. timeout: seconds for it to arrive."""
+    """max_bytes: of one whole body, as it arrives. max_buffered: bytes of all bodies together.
+
+    timeout: seconds for a body to arrive.
+    """
 
     max_bytes: int
+    max_buffered: int
     max_images: int
     timeout: float
 
@@ -32,74 +45,106 @@ class Upload:
     options: PredictOptions
 
 
-async def read_upload(request: Request, limits: BodyLimits) -> Upload:
-    """Images and options of `POST /landmarks`.
+class Intake:
+    """Reads requests. Bodies are in memory, and all of them together within `max_buffered`."""
 
-    Raises EmptyInput, InputTooLarge (while the body still arrives), InvalidInput for a multipart
-    body that is damaged, InvalidOption, and DeadlineExceeded when the body does not arrive.
-    """
-    try:
-        async with asyncio.timeout(limits.timeout):
-            images, fields = await _read(request, limits)
-    except TimeoutError:
-        raise DeadlineExceeded("the body did not arrive in time") from None
-    options = parse_options(_merge(request, fields))
-    if not images or not any(images):
-        raise EmptyInput("the request holds no image")
-    if options.boxes is not None and len(images) > 1:
-        raise InvalidOption("boxes: only with one image")
-    return Upload(images, options)
+    def __init__(self, limits: BodyLimits, telemetry: Telemetry) -> None:
+        self._limits = limits
+        self._telemetry = telemetry
+        self._buffered = 0
+
+    @asynccontextmanager
+    async def receive(self, request: Request) -> AsyncIterator[Upload]:
+        """Images and options of `POST /landmarks`; their memory counts until the context ends.
+
+        Raises EmptyInput, InputTooLarge (while the body still arrives), InvalidInput for a
+        multipart body that is damaged, InvalidOption, DeadlineExceeded when the body does not
+        arrive, and Overloaded when other bodies fill the memory.
+        """
+        claimed = _Claim()
+        try:
+            yield await self._read(request, claimed)
+        finally:
+            self._buffered -= claimed.bytes
+
+    async def _read(self, request: Request, claimed: "_Claim") -> Upload:
+        chunks = self._bounded(request, claimed)
+        try:
+            async with asyncio.timeout(self._limits.timeout):
+                images, fields = await self._split(request, chunks)
+        except TimeoutError:
+            raise DeadlineExceeded("the body did not arrive in time") from None
+        options = parse_options(_merge(request, fields))
+        if not any(images):
+            raise EmptyInput("the request holds no image")
+        if options.boxes is not None and len(images) > 1:
+            raise InvalidOption("boxes: only with one image")
+        return Upload(images, options)
+
+    async def _split(
+        self, request: Request, chunks: AsyncGenerator[bytes, None]
+    ) -> tuple[tuple[bytes, ...], list[tuple[str, str]]]:
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type == "multipart/form-data":
+            return await _read_multipart(request, chunks, self._limits)
+        # Any other type is the image itself: what it really is, its first bytes tell.
+        return (b"".join([chunk async for chunk in chunks]),), []
+
+    async def _bounded(self, request: Request, claimed: "_Claim") -> AsyncGenerator[bytes, None]:
+        """The body's chunks. Refuses the first byte too many, whatever Content-Length says."""
+        declared, limit = request.headers.get("content-length", ""), self._limits.max_bytes
+        if declared.isdecimal() and (len(declared) > 15 or int(declared) > limit):
+            raise InputTooLarge(f"the body is over {limit} bytes", max_bytes=limit)
+        async for chunk in request.stream():
+            claimed.bytes += len(chunk)
+            self._buffered += len(chunk)
+            if claimed.bytes > limit:
+                raise InputTooLarge(f"the body is over {limit} bytes", max_bytes=limit)
+            if self._buffered > self._limits.max_buffered:
+                self._telemetry.rejected.labels("memory").inc()
+                raise Overloaded("too many bytes are waiting to be worked on")
+            yield chunk
 
 
-async def _read(
-    request: Request, limits: BodyLimits
-) -> tuple[tuple[bytes, ...], list[tuple[str, str]]]:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type == "multipart/form-data":
-        return await _read_multipart(request, limits)
-    # Any other type is the image itself: what it really is, its first bytes tell.
-    return (b"".join([chunk async for chunk in _bounded(request, limits.max_bytes)]),), []
-
-
-async def _bounded(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
-    """The body's chunks. InputTooLarge on the first byte too many, whatever Content-Length says."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > max_bytes:
-        raise InputTooLarge(f"the body is over {max_bytes} bytes", max_bytes=max_bytes)
-    received = 0
-    async for chunk in request.stream():
-        received += len(chunk)
-        if received > max_bytes:
-            raise InputTooLarge(f"the body is over {max_bytes} bytes", max_bytes=max_bytes)
-        yield chunk
+@dataclass
+class _Claim:
+    bytes: int = 0
 
 
 class _Parser(MultiPartParser):
     """Keeps files in memory (the body is bounded): no image ever touches a disk."""
 
-    ended = False
+    def __init__(
+        self, headers: Headers, stream: AsyncGenerator[bytes, None], limits: BodyLimits
+    ) -> None:
+        super().__init__(
+            headers,
+            self._to_the_end(stream),
+            max_files=limits.max_images,
+            max_fields=len(PredictOptions.model_fields) + 1,
+            max_part_size=_MAX_OPTION_BYTES,
+        )
+        self.spool_max_size = limits.max_bytes + 1
+        self._ended = False
 
     def on_end(self) -> None:
-        self.ended = True
+        self._ended = True
+
+    async def _to_the_end(self, stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        async for chunk in stream:
+            yield chunk
+        if not self._ended:  # the base class would take what there is
+            raise MultiPartException("the body ends before its last boundary")
 
 
 async def _read_multipart(
-    request: Request, limits: BodyLimits
+    request: Request, chunks: AsyncGenerator[bytes, None], limits: BodyLimits
 ) -> tuple[tuple[bytes, ...], list[tuple[str, str]]]:
-    parser = _Parser(
-        request.headers,
-        _bounded(request, limits.max_bytes),
-        max_files=limits.max_images,
-        max_fields=len(PredictOptions.model_fields) + 1,
-        max_part_size=_MAX_OPTION_BYTES,
-    )
-    parser.spool_max_size = limits.max_bytes + 1
+    parser = _Parser(request.headers, chunks, limits)
     try:
         form = await parser.parse()
     except MultiPartException as error:
         raise InvalidInput(f"multipart: {error.message}") from None
-    if not parser.ended:
-        raise InvalidInput("multipart: the body ends before its last boundary")
     try:
         return await _sort(form.multi_items())
     finally:

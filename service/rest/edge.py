@@ -9,6 +9,7 @@ from typing import Any, Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.rest.disconnect import ClientGone
 from service.rest.problems import internal_problem_response
 from service.telemetry import Telemetry, request_id
 
@@ -17,10 +18,6 @@ CLIENT_GONE: Final = 499  # in logs and metrics alone: nobody is left to read it
 
 access_log = logging.getLogger("thermal.access")
 _VALID_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
-
-class ClientGone(Exception):
-    """The client hung up; its request was abandoned."""
 
 
 class Edge:

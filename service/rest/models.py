@@ -1,6 +1,7 @@
 """The wire models of the REST door, and the ways from entities to them."""
 
 import base64
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -46,13 +47,13 @@ class ImageAnswer(BaseModel):
     """One image: its faces, or its `problem`."""
 
     index: int
-    width: int | None = None
-    height: int | None = None
-    unit: str | None = None
-    normalisation: str | None = None
-    faces: list[FaceAnswer] = []
-    timings_ms: dict[str, float] = {}
-    problem: Problem | None = None
+    width: int | None
+    height: int | None
+    unit: str | None
+    normalisation: str | None
+    faces: list[FaceAnswer]
+    timings_ms: dict[str, float]
+    problem: Problem | None
 
 
 class ModelUsed(BaseModel):
@@ -65,8 +66,8 @@ class ModelUsed(BaseModel):
 class ModelsUsed(BaseModel):
     """Which models made the answer. No detector where the boxes came with the request."""
 
-    detector: ModelUsed | None = None
-    landmarks: ModelUsed | None = None
+    detector: ModelUsed | None
+    landmarks: ModelUsed | None
 
 
 class LandmarksAnswer(BaseModel):
@@ -103,7 +104,7 @@ class StatusAnswer(BaseModel):
 
 
 def image_answer(index: int, result: Result, include: tuple[str, ...] = ()) -> ImageAnswer:
-    """A result on the wire; what `include` does not name is left out."""
+    """A result on the wire. What `include` does not name stays unset: dump without unset fields."""
     prediction = result.prediction
     return ImageAnswer(
         index=index,
@@ -113,36 +114,59 @@ def image_answer(index: int, result: Result, include: tuple[str, ...] = ()) -> I
         normalisation=prediction.normalisation,
         faces=[_face_answer(face, include) for face in prediction.faces],
         timings_ms=dict(prediction.timings_ms),
+        problem=None,
     )
 
 
-def models_used(result: Result) -> ModelsUsed:
-    """The models behind a result."""
-    detector = _model_used(result.detector) if result.detector else None
-    return ModelsUsed(detector=detector, landmarks=_model_used(result.landmarks))
+def failed_answer(index: int, problem: Problem) -> ImageAnswer:
+    """An image without an answer, in the same shape."""
+    return ImageAnswer(
+        index=index,
+        width=None,
+        height=None,
+        unit=None,
+        normalisation=None,
+        faces=[],
+        timings_ms={},
+        problem=problem,
+    )
+
+
+def models_used(result: Result | None) -> ModelsUsed:
+    """The models behind a result; none behind a failure."""
+    detector = result.detector if result else None
+    landmarks = result.landmarks if result else None
+    return ModelsUsed(detector=_model_used(detector), landmarks=_model_used(landmarks))
 
 
 def _face_answer(face: Face, include: tuple[str, ...]) -> FaceAnswer:
     # Float64 before rounding: a float32 would print its binary tail.
     points = face.landmarks.astype(np.float64)
     box = face.box
+    extras: dict[str, Any] = {}
+    if "sigma" in include:
+        extras["sigma"] = np.round(points[:, 3], 3).tolist()
+    if "temperatures" in include:
+        extras["temperatures"] = _rounded(face.temperatures)
+    if face.crop is not None:
+        extras["crop"] = base64.b64encode(encode_png(face.crop)).decode()
     return FaceAnswer(
         box=[round(value, 3) for value in (box.x1, box.y1, box.x2, box.y2)],
         score=round(box.score, 4),
         landmarks=np.round(points[:, :3], 3).tolist(),
-        sigma=np.round(points[:, 3], 3).tolist() if "sigma" in include else None,
-        temperatures=_rounded(face.temperatures) if "temperatures" in include else None,
-        crop=None if face.crop is None else base64.b64encode(encode_png(face.crop)).decode(),
+        **extras,
     )
 
 
-def _rounded(temperatures: Any) -> dict[str, float] | None:
+def _rounded(temperatures: Mapping[str, float] | None) -> dict[str, float] | None:
     if temperatures is None:
         return None
-    return {region: round(float(value), 2) for region, value in temperatures.items()}
+    return {region: round(value, 2) for region, value in temperatures.items()}
 
 
-def _model_used(card: ModelCard) -> ModelUsed:
+def _model_used(card: ModelCard | None) -> ModelUsed | None:
+    if card is None:
+        return None
     return ModelUsed(
         name=card.name, variant=card.variant, precision=card.precision, version=card.version
     )

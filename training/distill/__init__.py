@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Final
 
 from training.config import MethodConfig
-from training.distill import supervised_detector, supervised_landmarks
+from training.distill import guided_landmarks, supervised_detector, supervised_landmarks
 from training.weighting import Method
 
 METHODS: Final[dict[str, Callable[[MethodConfig], Method]]] = {
+    "guided_landmarks": guided_landmarks.build,
     "supervised_landmarks": supervised_landmarks.build,
     "supervised_detector": supervised_detector.build,
 }

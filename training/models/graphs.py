@@ -1,4 +1,8 @@
-"""The networks as they are served: uint8 image in, keypoints or boxes out, all in one graph."""
+"""The networks as they are served: uint8 image in, keypoints or boxes out, all in one graph.
+
+The steps around a network are modules of their own, so that their nodes carry the names
+`normalise/...`, `decode/...` and `select/...`: what lowers precision leaves those alone.
+"""
 
 from typing import Final
 
@@ -44,36 +48,85 @@ def _decode_axis(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return peak + step, mass.clamp(max=1.0), variance
 
 
+class Normalise(nn.Module):
+    """`normalise_input` as a module; `channels` gives each channel its own (mean, deviation)."""
+
+    def __init__(self, channels: tuple[tuple[float, float], ...] | None = None) -> None:
+        super().__init__()
+        self.coloured = channels is not None
+        if channels is not None:
+            mean, deviation = torch.tensor(channels, dtype=torch.float32).T.reshape(2, 3, 1, 1)
+            self.register_buffer("mean", mean, persistent=False)
+            self.register_buffer("deviation", deviation, persistent=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        if self.coloured:
+            return normalise_input(image, self.mean, self.deviation)
+        return normalise_input(image)
+
+
+class Decode(nn.Module):
+    """`decode_simcc` as a module."""
+
+    def forward(self, simcc_x: Tensor, simcc_y: Tensor) -> Tensor:
+        return decode_simcc(simcc_x, simcc_y)
+
+
 class LandmarkGraph(nn.Module):
     """image uint8 `[N, 1, H, W]` to keypoints float32 `[N, K, 4]` and both axes' logits."""
 
     def __init__(self, network: RTMPose) -> None:
         super().__init__()
+        self.normalise = Normalise()
         self.network = network
+        self.decode = Decode()
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        simcc_x, simcc_y = self.network(normalise_input(image))
-        return decode_simcc(simcc_x, simcc_y), simcc_x, simcc_y
+        simcc_x, simcc_y = self.network(self.normalise(image))
+        return self.decode(simcc_x, simcc_y), simcc_x, simcc_y
 
 
-class DetectorGraph(nn.Module):
-    """image uint8 `[N, 1, 320, 320]` to the 100 best boxes, best first, before suppression.
+class Select(nn.Module):
+    """Raw predictions per level to the best candidates over all levels, best first."""
 
-    boxes: float32 `[N, 100, 4]`, x1, y1, x2, y2 in input pixels, not clipped to the image.
-    scores: float32 `[N, 100]`, 0 to 1.
-    """
-
-    def __init__(self, network: RTMDet) -> None:
+    def __init__(self, candidates: int) -> None:
         super().__init__()
-        if network.bbox_head.rtm_cls[0].out_channels != 1:
-            raise ValueError("the served detector has one class")
-        self.network = network
+        self.candidates = candidates
         sizes = [(DETECTOR_INPUT // stride, DETECTOR_INPUT // stride) for stride in STRIDES]
         self.register_buffer("points", cell_points(sizes), persistent=False)
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        logits, distances = self.network(normalise_input(image))
+    def forward(
+        self, logits: tuple[Tensor, ...], distances: tuple[Tensor, ...]
+    ) -> tuple[Tensor, Tensor]:
         boxes = to_boxes(self.points, flatten_levels(distances))
         # Of the logits, not the scores: the sigmoid rounds confident neighbours into ties.
-        best, order = flatten_levels(logits).squeeze(-1).float().topk(CANDIDATES, dim=1)
+        best, order = flatten_levels(logits).squeeze(-1).float().topk(self.candidates, dim=1)
         return boxes.gather(1, order.unsqueeze(-1).expand(-1, -1, 4)), best.sigmoid()
+
+
+class DetectorGraph(nn.Module):
+    """image uint8 `[N, 1, 320, 320]` to the best boxes, best first, before suppression.
+
+    boxes: float32 `[N, 100, 4]`, x1, y1, x2, y2 in input pixels, not clipped to the image.
+    scores: float32 `[N, 100]`, 0 to 1.
+    channels: (mean, deviation) per channel, for a network trained on coloured pictures.
+    Raises ValueError unless the network has one class.
+    """
+
+    def __init__(
+        self,
+        network: RTMDet,
+        channels: tuple[tuple[float, float], ...] | None = None,
+        candidates: int = CANDIDATES,
+    ) -> None:
+        super().__init__()
+        classes = network.bbox_head.rtm_cls[0].out_channels
+        if classes != 1:
+            raise ValueError(f"the served detector has one class, this network {classes}")
+        self.normalise = Normalise(channels)
+        self.network = network
+        self.select = Select(candidates)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        logits, distances = self.network(self.normalise(image))
+        return self.select(logits, distances)

@@ -24,7 +24,7 @@ SENSORS = (
 PERSONS = (0.12, 0.40, 0.20, 0.12, 0.08, 0.05, 0.03)  # chances of 0 to 6
 Owners = NDArray[np.int16]  # which person a pixel shows, -1 = none
 SMALLEST = 9.0  # pixels of the 320 input; smaller faces are neither target nor background
-PORTRAIT_FROM = 48.0  # frame pixels; above, the portrait layers have the finer faces
+PORTRAIT_FROM = 72.0  # frame pixels; above, the portrait layers have the finer faces
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ class LayerPlan:
     head_at: float
 
 
-PORTRAIT = LayerPlan(288, 288, (105.0, 165.0), 0.47)
-FIGURE = LayerPlan(320, 224, (34.0, 60.0), 0.22)
+PORTRAIT = LayerPlan(320, 320, (98.0, 138.0), 0.50)
+FIGURE = LayerPlan(352, 288, (42.0, 62.0), 0.24)
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,13 @@ def test_min_score_and_max_faces() -> None:
 
 def test_useless_candidates() -> None:
     nan, inf = float("nan"), float("inf")
-    boxes = [[nan, 0, 9, 9], [0, 0, inf, 9], [50, 50, 40, 40], [-90, -90, -10, -10], [5, 5, 5, 5]]
+    boxes: list[list[float]] = [
+        [nan, 0, 9, 9],
+        [0, 0, inf, 9],
+        [50, 50, 40, 40],
+        [-90, -90, -10, -10],
+        [5, 5, 5, 5],
+    ]
     assert select(boxes, [0.9] * 5) == ()
     assert select([[10, 10, 60, 60]], [nan]) == ()
     assert select([[10, 10, 60, 60]], [0.0], min_score=0.0) == ()

@@ -1,0 +1,53 @@
+"""From boxes to what the landmark network sees, and from what it says to faces in the frame."""
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from service.entities import Box, ByteArray, Face, FloatArray, ThermalFrame, Unit
+from service.imaging.rotation import unrotate_box, unrotate_points
+from service.vision.crop import AxisMap, landmark_crop
+from service.vision.temperatures import region_temperatures
+
+Crop = tuple[ByteArray, AxisMap]  # uint8 `[256, 256]`, and its map
+
+
+def crop_faces(frame: ThermalFrame, boxes: Sequence[Box], normalisation: str) -> list[Crop]:
+    """The landmark network's view of each box, each normalised by itself."""
+    return [
+        landmark_crop(frame.values, box, normalisation, black_hot=frame.black_hot) for box in boxes
+    ]
+
+
+def to_faces(
+    upright: ThermalFrame,
+    boxes: Sequence[Box],
+    crops: Sequence[Crop],
+    keypoints: FloatArray,
+    *,
+    rotate: int,
+    include: Collection[str],
+) -> tuple[Face, ...]:
+    """Crop pixels to the upright frame, temperatures there, then back to the grid that was sent.
+
+    boxes: in the upright frame; keypoints: `[N, 68, 4]` in crop pixels. rotate: degrees clockwise
+    that made the frame upright. include: `temperatures` and `crops` go into the faces if named.
+    """
+    measured = "temperatures" in include and upright.unit is Unit.CELSIUS
+    width, height = upright.width, upright.height
+    if rotate in (90, 270):
+        width, height = height, width
+    faces = []
+    for box, (view, to_network), points in zip(boxes, crops, keypoints, strict=True):
+        landmarks = points.astype(np.float32)
+        landmarks[:, :2] = to_network.to_frame(points[:, :2])
+        landmarks[:, 3] = points[:, 3] / to_network.scale  # sigma is a length
+        faces.append(
+            Face(
+                unrotate_box(box, width, height, rotate),
+                unrotate_points(landmarks, width, height, rotate),
+                region_temperatures(upright.values, landmarks) if measured else None,
+                view if "crops" in include else None,
+            )
+        )
+    return tuple(faces)

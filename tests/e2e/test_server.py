@@ -1,0 +1,183 @@
+"""`python -m service` as a process of its own, on ONNX Runtime, spoken to over a real socket."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests import onnx_models
+from tests.gateways import good_image
+from tests.repositories import add_model, make_repository
+
+IMAGE = good_image()
+
+
+class Server:
+    """The process; its standard output is collected as it comes."""
+
+    def __init__(self, **settings: str) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        given = {f"THERMAL_{name.upper()}": value for name, value in settings.items()}
+        self.url = f"http://127.0.0.1:{port}"
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "service"],
+            env={**os.environ, "THERMAL_REST_PORT": str(port), **given},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        self.lines.extend(self.process.stdout)
+
+    def ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def wait(self, seconds: float = 20) -> int:
+        status = self.process.wait(seconds)
+        self._reader.join()
+        return status
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = make_repository(tmp_path_factory.mktemp("models"))
+    slow = onnx_models.landmarks_model(work=600)
+    add_model(made, "landmarks_l", slow, variant="l")
+    return made
+
+
+@pytest.fixture
+def server(repository: Path) -> Iterator[Server]:
+    made = Server(
+        model_repository=str(repository),
+        drain_delay_s="0.5",
+        max_body_bytes="1000000",
+        rest_prot="8080",
+    )
+    until(made.ready)
+    yield made
+    made.close()
+
+
+def test_serves_and_logs(server: Server) -> None:
+    with httpx.Client(base_url=server.url) as client:
+        good = client.post("/landmarks", content=IMAGE, headers={"x-request-id": "abc"})
+        assert good.status_code == 200
+        assert len(good.json()["images"][0]["faces"]) == 1
+        assert client.post("/landmarks", content=b"x").status_code == 415
+        assert client.get("/docs").status_code == 200
+        assert "server" not in good.headers
+    server.process.send_signal(signal.SIGTERM)
+    assert server.wait() == 0
+    lines = [json.loads(line) for line in server.lines]  # every line, not only ours
+    (line,) = (line for line in lines if line["request_id"] == "abc")
+    assert (line["route"], line["status"], line["faces"]) == ("/landmarks", 200, 1)
+    assert [line["setting"] for line in lines if "setting" in line] == ["THERMAL_REST_PROT"]
+
+
+def test_chunked_upload_over_the_limit(server: Server) -> None:
+    def body() -> Iterator[bytes]:
+        for _ in range(40):
+            yield bytes(50_000)
+
+    try:
+        response = httpx.post(f"{server.url}/landmarks", content=body())
+    except httpx.WriteError:
+        return  # the server hung up before all was sent: just as well
+    assert response.status_code == 413
+
+
+def test_sigterm_drains(server: Server) -> None:
+    """Not ready first, while the port is still open; what runs is answered; then the end."""
+    answers: list[httpx.Response] = []
+
+    def slow() -> None:
+        params = {"variant": "l", "deadline_ms": "20000"}
+        url = f"{server.url}/landmarks"
+        answers.append(httpx.post(url, content=IMAGE, params=params, timeout=30))
+
+    until(lambda: len(httpx.get(f"{server.url}/metrics").text.split('model="landmarks_l"')) > 1)
+    request = threading.Thread(target=slow)
+    request.start()
+    until(lambda: "thermal_inflight_requests 1.0" in httpx.get(f"{server.url}/metrics").text)
+    server.process.send_signal(signal.SIGTERM)
+    until(lambda: httpx.get(f"{server.url}/readyz").status_code == 503, 0.5)
+    assert httpx.get(f"{server.url}/livez").status_code == 200
+    assert server.wait() == 0
+    request.join()
+    assert [answer.status_code for answer in answers] == [200]
+
+
+def test_second_signal_stops_at_once(repository: Path) -> None:
+    server = Server(model_repository=str(repository), drain_delay_s="60")
+    try:
+        until(server.ready)
+        server.process.send_signal(signal.SIGINT)
+        until(lambda: not server.ready())
+        server.process.send_signal(signal.SIGINT)
+        assert server.wait(5) == 0
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "status", "word"),
+    [
+        ({"precision": "fp64"}, 2, "precision"),
+        ({"device": "cuda"}, 3, "cuda"),
+        ({"host": "192.0.2.1"}, 3, "192.0.2.1"),
+    ],
+)
+def test_refuses_to_start(
+    repository: Path, settings: dict[str, str], status: int, word: str
+) -> None:
+    server = Server(model_repository=str(repository), **settings)
+    try:
+        assert server.wait() == status
+        assert word in "".join(server.lines)
+    finally:
+        server.close()
+
+
+def test_starts_without_models(tmp_path: Path) -> None:
+    server = Server(model_repository=str(tmp_path / "nowhere"))
+    try:
+        until(lambda: any("Uvicorn running" in line for line in server.lines))
+        assert httpx.get(f"{server.url}/livez").status_code == 200
+        assert httpx.get(f"{server.url}/readyz").status_code == 503
+    finally:
+        server.close()

@@ -1,0 +1,86 @@
+"""The command line, in-process, on ONNX Runtime."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+from service import cli
+from tests.gateways import good_image
+
+
+@pytest.fixture(autouse=True)
+def _settings(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THERMAL_MODEL_REPOSITORY", str(repository))
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    file = tmp_path / "face.png"
+    file.write_bytes(good_image())
+    return file
+
+
+def run(*arguments: str | Path) -> int:
+    return cli.main(["predict", *map(str, arguments)])
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_one_line_a_file(image: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(image, image, "--variant", "s", "--include", "sigma") == cli.DONE
+    first, second = lines(capsys)
+    assert first["file"] == str(image)
+    assert (first["index"], second["index"]) == (0, 1)
+    assert first["models"]["landmarks"]["name"] == "landmarks_s"
+    assert len(first["faces"][0]["landmarks"]) == len(first["faces"][0]["sigma"]) == 68
+
+
+def test_bad_files_do_not_stop_the_others(
+    image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"not an image")
+    assert run(bad, tmp_path / "nowhere.png", image) == cli.SOME_FAILED
+    codes = [line["problem"] and line["problem"]["code"] for line in lines(capsys)]
+    assert codes == ["unsupported_format", "broken_image", None]
+
+
+def test_drawn(image: Path, tmp_path: Path) -> None:
+    assert run(image, image, "--draw", tmp_path / "out" / "drawn") == cli.DONE
+    pictures = sorted((tmp_path / "out" / "drawn").iterdir())
+    assert [picture.name for picture in pictures] == ["000-face.png", "001-face.png"]
+    assert cv2.imread(str(pictures[0])) is not None
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--rotate", "45"), ("--variant", "x"), ("--boxes", "[[1]]"), ("--precision", "fp16")],
+)
+def test_wrong_options(
+    image: Path, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(image, *arguments) == cli.USAGE
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("thermal-landmarks: ")
+
+
+def test_boxes_are_for_one_file(image: Path) -> None:
+    assert run(image, "--boxes", "[[10, 10, 60, 60]]") == cli.DONE
+    assert run(image, image, "--boxes", "[[10, 10, 60, 60]]") == cli.USAGE
+
+
+def test_no_models(image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THERMAL_MODEL_REPOSITORY", str(tmp_path / "nowhere"))
+    assert run(image) == cli.NO_MODELS
+
+
+def test_wrong_command_line() -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["predict"])
+    assert caught.value.code == cli.USAGE

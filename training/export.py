@@ -1,0 +1,109 @@
+"""From a checkpoint to the ONNX model that is served.
+
+    python -m training.export --checkpoint runs/landmarks_t/best.pt --out model.onnx
+
+Nothing is written unless ONNX Runtime agrees with torch number by number, at several batch sizes.
+"""
+
+import argparse
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from training.agreement import (
+    compare_boxes,
+    compare_landmarks,
+    example_images,
+    require_agreement,
+)
+from training.checkpoint import load_model
+from training.models import rtmdet, rtmpose
+from training.models.graphs import CANDIDATES, DETECTOR_INPUT, DetectorGraph, LandmarkGraph
+from training.models.rtmdet import RTMDet
+from training.models.rtmpose import SPLIT_RATIO, RTMPose
+from training.tracing import on_cpu, save, trace
+
+LANDMARK_OUTPUTS = ("keypoints", "simcc_x", "simcc_y")
+DETECTOR_OUTPUTS = ("boxes", "scores")
+_SPARE = 28  # candidates past the last place, for ties across it
+
+log = logging.getLogger(__name__)
+
+
+def export_landmarks(network: nn.Module, path: Path) -> None:
+    """Write an RTMPose as `path`: `image` uint8 `[N, 1, H, W]` -> `keypoints`, `simcc_x`, `simcc_y`.
+
+    The input must be square, since SimCC's bins are all that is known of its size here.
+    Raises Disagreement if ONNX Runtime gives other numbers, ValueError for another network.
+    """
+    if not isinstance(network, RTMPose):
+        raise ValueError(f"not a landmark network: {type(network).__name__}")
+    graph = on_cpu(LandmarkGraph(network))
+    images = example_images(network.head.cls_x.out_features // SPLIT_RATIO)
+    model = trace(graph, torch.from_numpy(images), "image", LANDMARK_OUTPUTS, "landmarks")
+    require_agreement(model, graph, images, compare_landmarks)
+    save(model, path)
+
+
+def export_detector(
+    network: nn.Module, path: Path, channels: tuple[tuple[float, float], ...] | None = None
+) -> None:
+    """Write an RTMDet as `path`: `image` uint8 `[N, 1, 320, 320]` -> `boxes`, `scores`.
+
+    channels: (mean, deviation) per channel, for a network that was trained on coloured pictures.
+    Raises Disagreement if ONNX Runtime gives other numbers, ValueError for another network.
+    """
+    if not isinstance(network, RTMDet):
+        raise ValueError(f"not a detector: {type(network).__name__}")
+    images = example_images(DETECTOR_INPUT)
+    graph = on_cpu(DetectorGraph(network, channels))
+    model = trace(graph, torch.from_numpy(images), "image", DETECTOR_OUTPUTS, "face_detector")
+    reference = on_cpu(DetectorGraph(network, channels, CANDIDATES + _SPARE))
+    require_agreement(model, reference, images, compare_boxes)
+    save(model, path)
+
+
+def seeded_landmarks(variant: str, seed: int = 0) -> RTMPose:
+    """A network with weights by seed, for variants that nobody has trained: it finds no faces.
+
+    Its classifiers are scaled up, so that its peaks are as sharp as a trained network's and differ
+    from image to image; torch's global generator is left as it was.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = rtmpose.build(variant)
+    with torch.no_grad():
+        for classifier in (network.head.cls_x, network.head.cls_y):
+            classifier.weight.mul_(50.0)
+    return network.eval()
+
+
+def seeded_detector(variant: str = "nano", seed: int = 0) -> RTMDet:
+    """A detector with weights by seed; its boxes and scores mean nothing, but differ by place."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = rtmdet.build(variant)
+    with torch.no_grad():
+        for module in network.bbox_head.modules():
+            if isinstance(module, nn.Conv2d):
+                module.weight.mul_(10.0)
+    return network.eval()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="training.export", description=__doc__)
+    parser.add_argument("--checkpoint", type=Path, required=True, help="file of training.train")
+    parser.add_argument("--out", type=Path, required=True, help="the ONNX file to write")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    network, checkpoint = load_model(options.checkpoint)
+    export = export_landmarks if checkpoint["task"] == "landmarks" else export_detector
+    export(network, options.out)
+    log.info("%s: agrees with torch; %d bytes", options.out, options.out.stat().st_size)
+
+
+if __name__ == "__main__":
+    main()
