@@ -69,6 +69,7 @@ def region_temperatures(values_celsius: FloatArray, landmarks: FloatArray) -> di
     if len(landmarks) != KEYPOINTS:
         raise ValueError(f"{len(landmarks)} landmarks instead of {KEYPOINTS}")
     points = np.asarray(landmarks, np.float64)[:, :2]
+    points = np.where(np.isfinite(points), points, np.nan)  # sums of infinities would warn
     known = points[np.isfinite(points).all(axis=1)]
     if len(known) == 0:
         return {}

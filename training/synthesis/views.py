@@ -14,7 +14,7 @@ from training.synthesis.camera import expose
 from training.synthesis.occluders import add_occluder
 from training.synthesis.pool import Layer
 
-SENSOR_FACE = (16.0, 200.0)  # face size on the sensor, pixels, log-uniform
+SENSOR_FACE = (20.0, 200.0)  # face size on the sensor, pixels, log-uniform
 MARGIN = 2.0  # side of the composed square / longer side of the box
 CROP_SCALES = (1.05, 1.65)  # side of the crop / longer side of the box; serving uses 1.25
 SHIFT = 0.07  # of the box, spread of the crop's centre

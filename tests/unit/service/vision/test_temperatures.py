@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as some
+from numpy.typing import NDArray
 
 from service.entities import FloatArray
 from service.landmark_schema import FLIP, KEYPOINTS
@@ -25,7 +26,7 @@ def face(centre: tuple[float, float], size: float, turn: float = 0.0) -> FloatAr
     bridge = np.stack([np.full(4, 0.5), np.linspace(0.18, 0.46, 4)], axis=1)
     nostrils = np.stack([np.linspace(0.41, 0.59, 5), np.full(5, 0.54)], axis=1)
     points = np.concatenate(
-        [jaw, brow + [0.12, 0], brow * [-1, 1] [::1] + [0.88, 0], bridge, nostrils,
+        [jaw, brow + [0.12, 0], brow * [-1, 1] + [0.88, 0], bridge, nostrils,
          eye + [0.20, 0.14], eye * [-1, 1] + [0.80, 0.14], outer, inner]
     )  # fmt: skip
     points[22:27] = points[22:27][::-1]
@@ -43,21 +44,23 @@ def paint(landmarks: FloatArray, shape: tuple[int, int]) -> FloatArray:
     size = float(np.sqrt(np.prod(np.ptp(landmarks[:, :2], axis=0))))
     up = landmarks[17:27, :2].mean(axis=0) - landmarks[48:68, :2].mean(axis=0)
 
-    def disc(x: float, y: float, radius: float, celsius: float) -> None:
-        cv2.circle(values, (round(x), round(y)), max(round(radius * size), 1), celsius, -1)
+    def disc(centre: NDArray[np.floating], radius: float, celsius: float) -> None:
+        x, y = centre.round().astype(int).tolist()
+        cv2.circle(values, (x, y), max(round(radius * size), 1), celsius, -1)
 
-    disc(*landmarks[:, :2].mean(axis=0).tolist(), 0.9, 30.0)
-    brows = landmarks[19:25, :2].mean(axis=0) + 0.28 * up
-    disc(*brows.tolist(), 0.12, 34.0)
-    disc(*landmarks[30, :2].tolist(), 0.055, 28.0)
-    disc(*landmarks[39, :2].tolist(), 0.02, 35.0)
-    disc(*landmarks[42, :2].tolist(), 0.02, 35.5)
-    for first, celsius in ((3, 31.0), (13, 32.0)):
-        others = (31, 41, 48) if first == 3 else (35, 46, 54)
-        disc(*landmarks[[first, *others], :2].mean(axis=0).tolist(), 0.1, celsius)
-    disc(*landmarks[[8, 57], :2].mean(axis=0).tolist(), 0.08, 33.0)
-    disc(*landmarks[[51, 62], :2].mean(axis=0).tolist(), 0.045, 29.0)
-    disc(*landmarks[[57, 66], :2].mean(axis=0).tolist(), 0.045, 29.0)
+    def middle(*indices: int) -> NDArray[np.floating]:
+        return np.asarray(landmarks[list(indices), :2].mean(axis=0))
+
+    disc(middle(*range(KEYPOINTS)), 0.9, 30.0)
+    disc(middle(*range(19, 25)) + 0.28 * up, 0.12, 34.0)
+    disc(middle(30), 0.055, 28.0)
+    disc(middle(39), 0.02, 35.0)
+    disc(middle(42), 0.02, 35.5)
+    disc(middle(3, 31, 41, 48), 0.1, 31.0)
+    disc(middle(13, 35, 46, 54), 0.1, 32.0)
+    disc(middle(8, 57), 0.08, 33.0)
+    disc(middle(51, 62), 0.045, 29.0)
+    disc(middle(57, 66), 0.045, 29.0)
     return values
 
 

@@ -1,0 +1,129 @@
+"""Crops: coordinates go there and back, and the picture follows the coordinates."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.entities import Box, FloatArray
+from service.imaging.normalisation import OUTSIDE
+from service.vision.crop import (
+    CROP_SCALE,
+    DETECTOR_INPUT,
+    LANDMARK_INPUT,
+    crop_map,
+    landmark_crop,
+    letterbox,
+    letterbox_map,
+    sample,
+)
+
+
+def blob(width: int, height: int, x: float, y: float, spread: float) -> FloatArray:
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+    squares = (columns - x) ** 2 + (rows - y) ** 2
+    return np.asarray(np.exp(-squares / (2 * spread**2)), np.float32)
+
+
+def centre_of(values: FloatArray) -> tuple[float, float]:
+    rows, columns = np.mgrid[0 : values.shape[0], 0 : values.shape[1]]
+    total = values.sum()
+    return float((columns * values).sum() / total), float((rows * values).sum() / total)
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.floats(-50, 700),
+    st.floats(-50, 500),
+    st.floats(2, 600),
+    st.floats(2, 500),
+    st.floats(-100, 800),
+    st.floats(-100, 800),
+)
+def test_points_come_back(
+    left: float, top: float, width: float, height: float, x: float, y: float
+) -> None:
+    axis_map = crop_map(Box(left, top, left + width, top + height))
+    points = np.array([[x, y]], np.float32)
+    there = axis_map.to_network(points)
+    np.testing.assert_allclose(axis_map.to_frame(there), points, atol=2e-2)
+
+
+def test_the_longer_side_times_the_scale_fills_the_crop() -> None:
+    box = Box(100, 50, 140, 130)
+    axis_map = crop_map(box)
+    assert axis_map.scale == pytest.approx(LANDMARK_INPUT / (80 * CROP_SCALE))
+    middle = axis_map.to_network(np.array([120.0, 90.0], np.float32))
+    np.testing.assert_allclose(middle, (LANDMARK_INPUT - 1) / 2, atol=1e-4)
+
+
+@pytest.mark.parametrize(("width", "height"), [(640, 512), (120, 160), (320, 320), (1024, 768)])
+def test_the_letterbox_holds_the_whole_frame_in_its_middle(width: int, height: int) -> None:
+    axis_map = letterbox_map(width, height)
+    corners = np.array([[-0.5, -0.5], [width - 0.5, height - 0.5]], np.float32)
+    first, last = axis_map.to_network(corners)
+    np.testing.assert_allclose(first + last, DETECTOR_INPUT - 1, atol=1e-3)
+    assert max(last - first) == pytest.approx(DETECTOR_INPUT)
+
+
+@pytest.mark.parametrize("side", [30.0, 100.0, 256.0, 400.0, 900.0, 2000.0])
+def test_the_picture_follows_its_coordinates(side: float) -> None:
+    """From eightfold enlarging to eightfold shrinking, to a twentieth of a network pixel."""
+    width, height = round(side * 1.3) | 1, round(side * 1.3)
+    x, y = width / 2 + 0.13 * side, height / 2 - 0.09 * side
+    values = blob(width, height, x, y, side / 14)
+    half = side / 2
+    box = Box(width / 2 - half, height / 2 - half, width / 2 + half, height / 2 + half)
+    axis_map = crop_map(box)
+    warped, inside = sample(values, axis_map, LANDMARK_INPUT)
+    expected = axis_map.to_network(np.array([x, y], np.float32))
+    np.testing.assert_allclose(centre_of(warped), expected, atol=0.05)
+    assert inside.all()
+
+
+def test_shrinking_averages_instead_of_skipping() -> None:
+    stripes = np.zeros((1600, 1600), np.float32)
+    stripes[:, ::2] = 100.0
+    warped, _ = sample(stripes, letterbox_map(1600, 1600), DETECTOR_INPUT)
+    np.testing.assert_allclose(warped[5:-5, 5:-5], 50.0, atol=15.0)
+
+
+def test_outside_is_where_the_frame_does_not_reach() -> None:
+    values = np.full((100, 100), 30.0, np.float32)
+    values[:, :50] = 20.0
+    crop, axis_map = landmark_crop(values, Box(60, 10, 120, 70), "linear-v1")
+    edge = axis_map.to_network(np.array([99.5, 40.0], np.float32))[0]
+    assert (crop[:, int(edge) + 1 :] == OUTSIDE).all()
+    assert (crop[128, : int(edge)] != OUTSIDE).all()
+
+
+def test_a_crop_beside_the_frame_is_all_outside() -> None:
+    crop, _ = landmark_crop(np.zeros((50, 50), np.float32), Box(500, 500, 540, 540), "linear-v1")
+    assert (crop == OUTSIDE).all()
+
+
+def test_a_lamp_outside_the_crop_costs_the_face_nothing() -> None:
+    values = 30 + 4 * blob(200, 200, 60, 60, 20)
+    with_lamp = values.copy()
+    with_lamp[150:, 150:] = 900.0
+    box = Box(40, 40, 80, 80)
+    dark, _ = landmark_crop(values, box, "linear-v1")
+    bright, _ = landmark_crop(with_lamp, box, "linear-v1")
+    np.testing.assert_array_equal(dark, bright)
+
+
+def test_views_have_the_networks_sizes() -> None:
+    values = blob(80, 60, 40, 30, 9)
+    assert landmark_crop(values, Box(20, 10, 60, 50), "minmax-v1")[0].shape == (256, 256)
+    view, axis_map = letterbox(values, "linear-v1", black_hot=True)
+    assert view.shape == (320, 320)
+    assert axis_map.scale == 4.0
+    assert (view[:39] == OUTSIDE).all() and (view[-39:] == OUTSIDE).all()
+    assert view[160, 160] < 5  # the warm middle was the brightest before it was inverted
+
+
+@pytest.mark.parametrize("box", [Box(5, 5, 5, 5), Box(9, 9, 3, 3), Box(-4, -4, 60, 2)])
+def test_degenerate_boxes_do_no_harm(box: Box) -> None:
+    crop, axis_map = landmark_crop(blob(40, 40, 20, 20, 5), box, "auto")
+    assert crop.shape == (256, 256)
+    assert axis_map.scale > 0

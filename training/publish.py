@@ -1,0 +1,181 @@
+"""Put an exported network into the model repository, or take the last step back.
+
+    python -m training.publish model.onnx --name landmarks_t [--training-note note.json]
+    python -m training.publish rollback --name landmarks_t
+
+A version whose error on the gate set is worse than the current one's by more than the tolerance is
+refused. Killed at any point, it leaves the repository as it was before or as it should be after.
+"""
+
+import argparse
+import json
+import math
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import onnxruntime as ort
+
+from service.card import CardError, ModelCard, file_sha256
+from training.gate import GATE, PROTOCOLS, TOLERANCE, gate_figures
+from training.repository import (
+    RepositoryError,
+    add_version,
+    serve_version,
+    served_card,
+    version_card,
+    versions,
+)
+from training.served import onnx_network
+from training.triton_config import config_text
+
+REPOSITORY: Final = Path("model_repository")
+_LANDMARKS: Final = re.compile(r"landmarks_(?P<variant>[tsmlx])(?P<int8>_int8)?")
+_DETECTOR: Final = re.compile(r"face_detector(?P<int8>_int8)?")
+# What a network must take and give, without the batch axis.
+_CONTRACTS: Final[dict[str, dict[str, tuple[int, ...]]]] = {
+    "landmarks": {
+        "image": (1, 256, 256),
+        "keypoints": (68, 4),
+        "simcc_x": (68, 512),
+        "simcc_y": (68, 512),
+    },
+    "detector": {"image": (1, 320, 320), "boxes": (100, 4), "scores": (100,)},
+}
+
+
+class Refused(RuntimeError):
+    """The network is not published; the message says why."""
+
+
+def publish(
+    weights: Path,
+    name: str,
+    repository: Path = REPOSITORY,
+    note: Mapping[str, Any] | None = None,
+    gate: Path = GATE,
+) -> ModelCard:
+    """Serve `weights` as the next version of `name`. Refused, or RepositoryError: nothing changed.
+
+    note: how the network was trained, for its card; the figures under `metrics` go to the card's.
+    """
+    task, variant, precision = _kind(name)
+    _check_contract(weights, task)
+    folder = repository / name
+    figures = _pass_gate(weights, task, folder, gate)
+    note = dict(note or {})
+    metrics = {"gate": {"protocol": PROTOCOLS[task], **_plain(figures)}, **note.pop("metrics", {})}
+    version = max(versions(folder), default=0) + 1
+    card = ModelCard(
+        name=name,
+        task=task,
+        variant=variant,
+        precision=precision,
+        schema="ibug68" if task == "landmarks" else None,
+        input_size=_CONTRACTS[task]["image"][1:],  # type: ignore[arg-type]
+        version=version,
+        files={f"{version}/model.onnx": file_sha256(weights)},
+        metrics=metrics,
+        training=note,
+        revision=_revision(),
+        licence="Apache-2.0",
+    )
+    add_version(folder, weights, card, _config(card))
+    return card
+
+
+def rollback(name: str, repository: Path = REPOSITORY) -> ModelCard:
+    """Serve the version before the current one; both folders stay, so numbers are not reused."""
+    folder = repository / name
+    current = served_card(folder)
+    if current is None:
+        raise Refused(f"{name}: nothing is published")
+    earlier = [version for version in versions(folder) if version < current.version]
+    if not earlier:
+        raise Refused(f"{name}: no version before {current.version}")
+    card = version_card(folder, earlier[-1])
+    serve_version(folder, card, _config(card))
+    return card
+
+
+def _config(card: ModelCard) -> str:
+    contract = dict(_CONTRACTS[card.task])
+    return config_text(card.name, card.task, card.version, contract.pop("image"), contract)
+
+
+def _kind(name: str) -> tuple[str, str, str]:
+    """Task, variant and precision that a model's name stands for."""
+    if match := _LANDMARKS.fullmatch(name):
+        return "landmarks", match["variant"], "int8" if match["int8"] else "fp32"
+    if match := _DETECTOR.fullmatch(name):
+        return "detector", "nano", "int8" if match["int8"] else "fp32"
+    raise Refused(f"{name!r} is neither face_detector nor landmarks_<t|s|m|l|x>, with or without _int8")
+
+
+def _check_contract(weights: Path, task: str) -> None:
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    session = ort.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
+    found = {spec.name: tuple(spec.shape[1:]) for spec in session.get_inputs()}
+    found |= {spec.name: tuple(spec.shape[1:]) for spec in session.get_outputs()}
+    if found != _CONTRACTS[task]:
+        raise Refused(f"{weights.name}: takes and gives {found}, not {_CONTRACTS[task]}")
+
+
+def _pass_gate(weights: Path, task: str, folder: Path, gate: Path) -> dict[str, float]:
+    """Figures of the new network. The current one is measured again: the set may have changed."""
+    figures = gate_figures(task, onnx_network(weights), gate)
+    if not math.isfinite(figures["error"]):
+        raise Refused(f"{folder.name}: its error on the gate set is {figures['error']}")
+    current = served_card(folder)
+    if current is not None:
+        path = folder / str(current.version) / "model.onnx"
+        before = gate_figures(task, onnx_network(path), gate)["error"]
+        if figures["error"] > before + TOLERANCE[task]:
+            raise Refused(
+                f"{folder.name}: error {figures['error']:.4f} on the gate set, version "
+                f"{current.version} has {before:.4f}; at most {TOLERANCE[task]} worse is allowed"
+            )
+    return figures
+
+
+def _plain(figures: Mapping[str, float]) -> dict[str, float | None]:
+    """Rounded; what is not a number becomes null, which JSON has."""
+    return {k: round(float(v), 5) if math.isfinite(v) else None for k, v in figures.items()}
+
+
+def _revision() -> str:
+    """The source revision, marked when files differ from it."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        run = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return run.stdout.strip() or "unknown"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m training.publish", description=__doc__)
+    parser.add_argument("model", help="the ONNX file, or the word rollback")
+    parser.add_argument("--name", required=True, help="face_detector, landmarks_t, ...")
+    parser.add_argument("--repository", type=Path, default=REPOSITORY)
+    parser.add_argument("--training-note", type=Path, help="JSON object for the card")
+    options = parser.parse_args(arguments)
+    try:
+        if options.model == "rollback":
+            card = rollback(options.name, options.repository)
+        else:
+            note = json.loads(options.training_note.read_text()) if options.training_note else {}
+            card = publish(Path(options.model), options.name, options.repository, note)
+    except (Refused, RepositoryError, CardError) as error:
+        raise SystemExit(f"not published: {error}") from None
+    error = card.metrics["gate"]["error"]
+    print(f"{card.name}: version {card.version} is served; error on the gate set {error}")
+
+
+if __name__ == "__main__":
+    main()
