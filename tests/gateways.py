@@ -19,7 +19,12 @@ GOOD = (160, 120)  # height and width of `good_image`
 
 def settings(repository: Path, **changes: Any) -> Settings:
     """Settings of a small, quick service."""
-    defaults: dict[str, Any] = {"worker_threads": 2, "max_inflight": 4, "drain_delay_s": 0.0}
+    defaults: dict[str, Any] = {
+        "worker_threads": 2,
+        "max_inflight": 4,
+        "drain_delay_s": 0.0,
+        "deadline_ms": 60_000,  # machines that run tests are often busy
+    }
     return Settings(model_repository=repository, **{**defaults, **changes})
 
 

@@ -30,7 +30,7 @@ Compare = Callable[[Outputs, Outputs], None]
 
 
 class Disagreement(RuntimeError):
-    """The exported model does not give torch's numbers. Says which output, where and by how much."""
+    """The exported model does not give torch's numbers. Says which output and by how much."""
 
 
 def example_images(size: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -47,7 +47,8 @@ def example_images(size: int, seed: int = 0) -> NDArray[np.uint8]:
         1 / (1 + np.exp(40 * (np.hypot(x / 0.7, y) - 0.4))),
         np.full((size, size), 0.5),
     )
-    return np.rint(np.stack(images)[:, None] * 255).astype(np.uint8)
+    stacked = np.stack(images)[:, None]
+    return np.asarray(np.rint(stacked * 255), np.uint8)
 
 
 def session(model: onnx.ModelProto) -> ort.InferenceSession:
@@ -75,10 +76,10 @@ def require_agreement(
     (input_name,) = (spec.name for spec in engine.get_inputs())
     for size in BATCH_SIZES:
         parts = [
-            engine.run(names, {input_name: images[start : start + size]})
-            for start in range(0, len(images), size)
+            dict(zip(names, engine.run(names, {input_name: batch}), strict=True))
+            for batch in np.split(images, range(size, len(images), size))
         ]
-        got = {name: np.concatenate(part) for name, part in zip(names, zip(*parts), strict=True)}
+        got = {name: np.concatenate([part[name] for part in parts]) for name in names}
         try:
             _require_same_form(expected, got)
             compare(expected, got)
@@ -108,7 +109,7 @@ def compare_boxes(expected: Outputs, got: Outputs) -> None:
     """Scores rank by rank, and each box among torch's of about the same score.
 
     By rank alone would not do: candidates whose scores tie come in either order, also across the
-    last place, so `expected` may hold more candidates than `got`.
+    last place. So `expected` holds all candidates, of which `got` has the best.
     """
     count = got["scores"].shape[1]
     _require_close("scores", expected["scores"][:, :count], got["scores"], SCORE_TOLERANCE)
@@ -133,14 +134,15 @@ def _require_same_form(expected: Outputs, got: Outputs) -> None:
 
 def _compare_keypoints(name: str, expected: Array, got: Array) -> None:
     _require_close(f"{name}, x and y", expected[..., :2], got[..., :2], PIXEL_TOLERANCE)
-    slack = PIXEL_TOLERANCE * (1 + np.abs(expected[..., 2:]))
+    slack = np.float32(PIXEL_TOLERANCE) * (1 + np.abs(expected[..., 2:]))
     _require_close(f"{name}, score and sigma", expected[..., 2:], got[..., 2:], slack)
 
 
 def _leads(expected: Array, got: Array) -> NDArray[np.bool_]:
     """Whether an axis' highest bin stays the highest under the differences seen: bool `[N, K]`."""
     best = np.partition(expected, -2, axis=-1)[..., -2:]
-    return best[..., 1] - best[..., 0] > 2 * np.abs(expected - got).max(axis=-1)
+    lead = best[..., 1] - best[..., 0]
+    return np.asarray(lead > 2 * np.abs(expected - got).max(axis=-1))
 
 
 def _require_close(name: str, expected: Array, got: Array, tolerance: float | Array) -> None:

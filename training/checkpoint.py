@@ -45,7 +45,7 @@ def load(path: Path) -> Checkpoint:
     """Read on to the CPU. CheckpointError if it is not there or not one of ours."""
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint")
-    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    checkpoint: Checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     missing = {"task", "variant", "model"} - set(checkpoint)
     if missing:
         raise CheckpointError(f"{path}: lacks {sorted(missing)}")

@@ -156,9 +156,7 @@ def _convert(hint: Any, value: Any, key: str) -> Any:
     if hint is float and type(value) is int:
         return float(value)
     if type(value) is not hint:
-        raise ConfigError(
-            f"{key}: expected {hint.__name__}, got {type(value).__name__} {value!r}"
-        )
+        raise ConfigError(f"{key}: expected {hint.__name__}, got {type(value).__name__} {value!r}")
     return value
 
 

@@ -49,7 +49,7 @@ class Runtime:
         distributed.all_reduce(flat)
         flat /= self.world
         sizes = [gradient.numel() for gradient in gradients]
-        for gradient, part in zip(gradients, flat.split(sizes), strict=True):
+        for gradient, part in zip(gradients, torch.split(flat, sizes), strict=True):
             gradient.copy_(part.view_as(gradient))
 
     def largest(self, value: float) -> float:
@@ -92,5 +92,3 @@ def limit_worker_threads(worker: int) -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     numba.set_num_threads(1)
-
-

@@ -58,7 +58,7 @@ def train_one_epoch(
     steps: int,
     after_step: StepListener,
 ) -> bool:
-    """Take up to `steps` steps. True when the run is over: its steps are taken or its time is up."""
+    """Take up to `steps` steps. True when the run is over, by its steps or by its time."""
     runtime = recipe.runtime
     state.student.train()
     for _ in range(steps):
@@ -73,9 +73,7 @@ def train_one_epoch(
     return runtime.largest(state.progress.at(state.step)) >= 1
 
 
-def train_step(
-    recipe: Recipe, state: RunState, batch: Batch, progress: float
-) -> dict[str, float]:
+def train_step(recipe: Recipe, state: RunState, batch: Batch, progress: float) -> dict[str, float]:
     """One update of the student and of its average. Returns the scalars to log."""
     runtime, parameters = recipe.runtime, list(state.student.parameters())
     rate = learning_rate(recipe.optimiser, state.step, progress)
@@ -91,7 +89,7 @@ def train_step(
         raise NonFiniteLoss(f"step {state.step + 1}: {scalars}")
 
     state.optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     runtime.average_gradients(parameters)
     limit = recipe.optimiser.clip_norm or math.inf
     norm = nn.utils.clip_grad_norm_(parameters, limit, foreach=True)

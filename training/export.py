@@ -9,6 +9,7 @@ import argparse
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -21,20 +22,21 @@ from training.agreement import (
 )
 from training.checkpoint import load_model
 from training.models import rtmdet, rtmpose
-from training.models.graphs import CANDIDATES, DETECTOR_INPUT, DetectorGraph, LandmarkGraph
+from training.models.graphs import DETECTOR_INPUT, DetectorGraph, LandmarkGraph
+from training.models.inputs import normalise_input
 from training.models.rtmdet import RTMDet
 from training.models.rtmpose import SPLIT_RATIO, RTMPose
 from training.tracing import on_cpu, save, trace
 
 LANDMARK_OUTPUTS = ("keypoints", "simcc_x", "simcc_y")
 DETECTOR_OUTPUTS = ("boxes", "scores")
-_SPARE = 28  # candidates past the last place, for ties across it
+Network = TypeVar("Network", RTMPose, RTMDet)
 
 log = logging.getLogger(__name__)
 
 
 def export_landmarks(network: nn.Module, path: Path) -> None:
-    """Write an RTMPose as `path`: `image` uint8 `[N, 1, H, W]` -> `keypoints`, `simcc_x`, `simcc_y`.
+    """Write an RTMPose as `path`: uint8 `image` -> `keypoints`, `simcc_x`, `simcc_y`.
 
     The input must be square, since SimCC's bins are all that is known of its size here.
     Raises Disagreement if ONNX Runtime gives other numbers, ValueError for another network.
@@ -61,7 +63,8 @@ def export_detector(
     images = example_images(DETECTOR_INPUT)
     graph = on_cpu(DetectorGraph(network, channels))
     model = trace(graph, torch.from_numpy(images), "image", DETECTOR_OUTPUTS, "face_detector")
-    reference = on_cpu(DetectorGraph(network, channels, CANDIDATES + _SPARE))
+    # All candidates: where scores tie, those within the first hundred are an engine's own choice.
+    reference = on_cpu(DetectorGraph(network, channels, len(graph.select.points)))
     require_agreement(model, reference, images, compare_boxes)
     save(model, path)
 
@@ -70,7 +73,7 @@ def seeded_landmarks(variant: str, seed: int = 0) -> RTMPose:
     """A network with weights by seed, for variants that nobody has trained: it finds no faces.
 
     Its classifiers are scaled up, so that its peaks are as sharp as a trained network's and differ
-    from image to image; torch's global generator is left as it was.
+    from image to image. Torch's global generator is left as it was.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -78,18 +81,35 @@ def seeded_landmarks(variant: str, seed: int = 0) -> RTMPose:
     with torch.no_grad():
         for classifier in (network.head.cls_x, network.head.cls_y):
             classifier.weight.mul_(50.0)
-    return network.eval()
+    return _settled(network, network.head.cls_x.out_features // SPLIT_RATIO)
 
 
 def seeded_detector(variant: str = "nano", seed: int = 0) -> RTMDet:
-    """A detector with weights by seed; its boxes and scores mean nothing, but differ by place."""
+    """A detector with weights by seed: its boxes and scores mean nothing, but differ by place."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = rtmdet.build(variant)
     with torch.no_grad():
-        for module in network.bbox_head.modules():
-            if isinstance(module, nn.Conv2d):
-                module.weight.mul_(10.0)
+        for name, parameter in network.bbox_head.named_parameters():
+            if name.startswith("rtm_reg") and name.endswith("bias"):
+                parameter.fill_(2.0)
+            elif name.startswith(("rtm_cls", "rtm_reg")) and name.endswith("weight"):
+                parameter.mul_(10.0)
+    return _settled(network, DETECTOR_INPUT)
+
+
+def _settled(network: Network, size: int) -> Network:
+    """Give the normalisations the statistics of real activations, as training would.
+
+    With those of a fresh network, signals fade from layer to layer until only rounding is left.
+    """
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = None  # an average over what it sees, instead of a slow drift to it
+    with torch.no_grad():
+        network.train()(normalise_input(torch.from_numpy(example_images(size))))
+    for norm in norms:
+        norm.momentum = 0.1
     return network.eval()
 
 

@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.entities import FloatArray
 from service.landmark_schema import OUTER_EYE_CORNERS
+from service.vision.detection import non_maximum_suppression
 
 FAILURE_LIMIT = 0.08  # normalised error above which a face counts as failed
 MATCH_IOU = 0.5
+MIN_SCORE = 0.3  # the service's default; recall and precision are told at it
 SIZE_RANGES = {"small": (0.0, 24.0), "medium": (24.0, 64.0), "large": (64.0, np.inf)}  # pixels
 
 
@@ -47,7 +48,8 @@ def normalised_errors(
         raise ValueError(f"shapes differ: {predicted.shape}, {target.shape}, {weight.shape}")
     distance = np.linalg.norm(predicted - target, axis=-1)
     count = weight.sum(1)
-    mean = np.divide((distance * weight).sum(1), count, where=count > 0, out=np.full(len(count), np.nan))
+    mean = np.full(len(count), np.nan)
+    np.divide((distance * weight).sum(1), count, where=count > 0, out=mean)
     return np.asarray(mean / np.maximum(scale, 1e-6))
 
 
@@ -128,7 +130,8 @@ def _absorbed(
     ignore: NDArray[np.bool_],
 ) -> bool:
     low, high = np.maximum(box[:2], faces[:, :2]), np.minimum(box[2:], faces[:, 2:])
-    covered = np.prod(np.maximum(high - low, 0), axis=1) / max(float(np.prod(box[2:] - box[:2])), 1e-9)
+    area = max(float(np.prod(box[2:] - box[:2])), 1e-9)
+    covered = np.prod(np.maximum(high - low, 0), axis=1) / area
     return bool(np.any(outside & (iou >= MATCH_IOU)) or np.any(ignore & (covered >= 0.5)))
 
 
@@ -153,19 +156,48 @@ def recall_and_precision(matchings: Sequence[Matching], min_score: float) -> tup
     return recall, float(hit.mean()) if len(hit) else float("nan")
 
 
+def summarise_landmarks(
+    predicted: FloatArray, points: FloatArray, weight: FloatArray
+) -> dict[str, float]:
+    """Errors over sqrt(w * h) of the labels' box, and over the distance between the outer eye
+    corners: `nme_box_...` and `nme_io_...`.
+
+    predicted, points: `[N, 68, 2]`. weight: `[N, 68]`, 0 = does not count.
+    """
+    scales = {"nme_box": box_size(bounding_boxes(points)), "nme_io": interocular(points)}
+    return {
+        f"{name}_{figure}": value
+        for name, scale in scales.items()
+        for figure, value in summarise_errors(
+            normalised_errors(predicted, points, weight, scale)
+        ).items()
+    }
+
+
 def summarise_detection(
-    images: Sequence[tuple[FloatArray, FloatArray, FloatArray, NDArray[np.bool_]]],
-    min_score: float,
-) -> dict[str, Any]:
+    boxes: FloatArray,
+    scores: FloatArray,
+    faces: FloatArray,
+    valid: NDArray[np.bool_],
+    ignore: NDArray[np.bool_],
+) -> dict[str, float]:
     """AP, recall and precision over all sizes, and recall and AP of each size range.
 
-    images: boxes `[K, 4]`, scores `[K]`, faces `[M, 4]`, ignore `[M]` of each.
+    boxes `[N, K, 4]`, scores `[N, K]`: candidates before suppression. faces `[N, M, 4]`, valid and
+    ignore `[N, M]`: as in `DetectorBatch`.
     """
+    images = []
+    for row in range(len(boxes)):
+        kept = non_maximum_suppression(boxes[row], scores[row])
+        labelled = valid[row] | ignore[row]
+        images.append(
+            (boxes[row][kept], scores[row][kept], faces[row][labelled], ignore[row][labelled])
+        )
     matchings = [match_detections(*image) for image in images]
-    recall, precision = recall_and_precision(matchings, min_score)
+    recall, precision = recall_and_precision(matchings, MIN_SCORE)
     summary = {"ap": average_precision(matchings), "recall": recall, "precision": precision}
     for name, size_range in SIZE_RANGES.items():
         of_size = [match_detections(*image, size_range) for image in images]
         summary[f"ap_{name}"] = average_precision(of_size)
-        summary[f"recall_{name}"] = recall_and_precision(of_size, min_score)[0]
+        summary[f"recall_{name}"] = recall_and_precision(of_size, MIN_SCORE)[0]
     return summary

@@ -111,7 +111,7 @@ def _kind(name: str) -> tuple[str, str, str]:
         return "landmarks", match["variant"], "int8" if match["int8"] else "fp32"
     if match := _DETECTOR.fullmatch(name):
         return "detector", "nano", "int8" if match["int8"] else "fp32"
-    raise Refused(f"{name!r} is neither face_detector nor landmarks_<t|s|m|l|x>, with or without _int8")
+    raise Refused(f"{name!r} is neither face_detector[_int8] nor landmarks_<t|s|m|l|x>[_int8]")
 
 
 def _check_contract(weights: Path, task: str) -> None:
@@ -173,8 +173,8 @@ def main(arguments: list[str] | None = None) -> None:
             card = publish(Path(options.model), options.name, options.repository, note)
     except (Refused, RepositoryError, CardError) as error:
         raise SystemExit(f"not published: {error}") from None
-    error = card.metrics["gate"]["error"]
-    print(f"{card.name}: version {card.version} is served; error on the gate set {error}")
+    measured = card.metrics["gate"]["error"]
+    print(f"{card.name}: version {card.version} is served; error on the gate set {measured}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import onnx
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 OPSET: Final = 18
 IR_VERSION: Final = 10  # the newest that ONNX Runtime 1.18 to 1.20 (2024's Triton images) reads
+Module = TypeVar("Module", bound=nn.Module)
 _SCOPES: Final = "pkg.torch.onnx.name_scopes"
 
 
@@ -54,10 +55,9 @@ def trace(
     return model
 
 
-def on_cpu(graph: nn.Module) -> nn.Module:
-    """A copy in float32 and eval mode, in the plain memory layout."""
-    plain = copy.deepcopy(graph).to("cpu", torch.float32, memory_format=torch.contiguous_format)
-    return plain.eval()
+def on_cpu(graph: Module) -> Module:
+    """A copy in float32 and eval mode."""
+    return copy.deepcopy(graph).to("cpu", torch.float32).eval()
 
 
 def save(model: onnx.ModelProto, path: Path) -> None:
@@ -121,8 +121,8 @@ def _scope(node: onnx.NodeProto) -> str | None:
     notes = {note.key: note.value for note in node.metadata_props}
     if _SCOPES not in notes:
         return None
-    *_, module, _operation = ("", *ast.literal_eval(notes[_SCOPES]))
-    path = str(module).removeprefix("network").lstrip(".")
+    scopes: list[str] = ast.literal_eval(notes[_SCOPES])  # outermost first, the operation last
+    path = scopes[-2].removeprefix("network").lstrip(".") if len(scopes) > 1 else ""
     if node.op_type == "Conv":  # a batch normalisation folded into its convolution
         path = path.removesuffix(".bn") + ".conv" if path.endswith(".bn") else path
     return path.replace(".", "/")

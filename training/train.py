@@ -1,19 +1,22 @@
 """Train one network: `python -m training.train CONFIG.toml [--set key=value ...]`.
 
 The same command serves a CPU, one GPU and, as `torchrun -m training.train ...`, several. Files go
-to `.checkpoints/<name>`: `last.pt` and TensorBoard's events.
+to `.checkpoints/<name>`: `last.pt`, `note.json` (how it was trained, for the published card) and
+TensorBoard's events.
 """
 
 import argparse
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
 
 from training import checkpoint, devices
-from training.config import ConfigError, RunConfig, load_config
+from training.config import ConfigError, DataConfig, RunConfig, load_config
 from training.data.sample import collate_detector, collate_landmarks
 from training.data.stream import StreamSampler
 from training.data.synthetic import build_dataset
@@ -26,6 +29,8 @@ from training.validation import validate
 from training.weighting import constant
 
 CHECKPOINTS = Path(".checkpoints")
+# (task, settings, "train" or "val") -> map-style data set; a training index has no upper end
+Datasets = Callable[[str, DataConfig, str], Any]
 COLLATE = {"landmarks": collate_landmarks, "detector": collate_detector}
 
 
@@ -38,7 +43,14 @@ def main(arguments: list[str] | None = None) -> None:
         raise SystemExit(str(error)) from None
 
 
-def run(config: RunConfig, folder: Path, *, resume: bool = False, init: Path | None = None) -> None:
+def run(
+    config: RunConfig,
+    folder: Path,
+    *,
+    resume: bool = False,
+    init: Path | None = None,
+    datasets: Datasets = build_dataset,
+) -> None:
     """Train as configured; `folder/last.pt` holds the run at its last checkpoint and at its end."""
     if config.method.name not in METHODS:
         raise ConfigError(f"method.name: {config.method.name!r} is not one of {sorted(METHODS)}")
@@ -48,12 +60,14 @@ def run(config: RunConfig, folder: Path, *, resume: bool = False, init: Path | N
         state = _new_state(config, runtime, init)
         if resume:
             _restore(state, config, folder / "last.pt")
-        _train(config, state, runtime, folder)
+        _train(config, state, runtime, folder, datasets)
     finally:
         devices.stop(runtime)
 
 
-def _train(config: RunConfig, state: RunState, runtime: Runtime, folder: Path) -> None:
+def _train(
+    config: RunConfig, state: RunState, runtime: Runtime, folder: Path, datasets: Datasets
+) -> None:
     recipe = Recipe(
         METHODS[config.method.name](config.method),
         constant(config.weights),
@@ -61,7 +75,8 @@ def _train(config: RunConfig, state: RunState, runtime: Runtime, folder: Path) -
         runtime,
     )
     steps = steps_per_epoch(config, runtime.world)
-    batches = _train_batches(config, runtime, state.step)
+    samples = {split: datasets(config.task, config.data, split) for split in ("train", "val")}
+    batches = _train_batches(config, runtime, samples["train"], state.step)
     over = False
     with RunReporter(
         folder, state.progress, config.loop.log_every, active=runtime.is_main
@@ -77,9 +92,8 @@ def _train(config: RunConfig, state: RunState, runtime: Runtime, folder: Path) -
             over = train_one_epoch(recipe, state, batches, left, after_step)
             epoch = state.step // steps
             if runtime.is_main and (over or epoch % config.loop.validate_every == 0):
-                figures = validate(
-                    state.averaged.model, config.task, _val_batches(config), runtime
-                )
+                held_out = _loader(config, samples["val"], batch_size=config.loop.batch)
+                figures = validate(state.averaged.model, config.task, held_out, runtime)
                 reporter.figures(state.step, figures)
                 saver.save(figures)
 
@@ -93,7 +107,7 @@ def _new_state(config: RunConfig, runtime: Runtime, init: Path | None) -> RunSta
     if init is not None:
         checkpoint.initialise(student, config.task, config.variant, init)
     layout = torch.channels_last if config.hardware.channels_last else torch.contiguous_format
-    student = student.to(device=runtime.device, memory_format=layout)
+    student = student.to(runtime.device).to(memory_format=layout)  # type: ignore[call-overload]
     runtime.share_weights(student)
     total_steps = config.loop.epochs * steps_per_epoch(config, runtime.world)
     return RunState(
@@ -146,14 +160,22 @@ class _Saver:
             "rng": checkpoint.random_state(),
         }
         checkpoint.save(content, self._path)
+        note = {
+            "config": config.as_dict(),
+            "steps": state.step,
+            "minutes": round(state.progress.minutes, 1),
+            "metrics": {"validation": {"protocol": "held-out synthetic persons", **figures}},
+        }
+        self._path.with_name("note.json").write_text(json.dumps(note, indent=2) + "\n")
 
 
-def _train_batches(config: RunConfig, runtime: Runtime, first_step: int) -> Iterator[Batch]:
-    """One endless stream for the whole run: no pause between epochs."""
-    dataset = build_dataset(config.task, config.data, "train")
+def _train_batches(
+    config: RunConfig, runtime: Runtime, dataset: Any, first_step: int
+) -> Iterator[Batch]:
+    """One stream for the whole run: no pause between epochs."""
     total_steps = config.loop.epochs * steps_per_epoch(config, runtime.world)
     sampler = StreamSampler(
-        len(dataset),
+        config.data.samples_per_epoch,
         config.loop.batch,
         total_steps,
         seed=config.data.seed,
@@ -164,21 +186,16 @@ def _train_batches(config: RunConfig, runtime: Runtime, first_step: int) -> Iter
     return iter(_loader(config, dataset, batch_sampler=sampler))
 
 
-def _val_batches(config: RunConfig) -> DataLoader[Batch]:
-    dataset = build_dataset(config.task, config.data, "val")
-    return _loader(config, dataset, batch_size=config.loop.batch)
-
-
-def _loader(config: RunConfig, dataset: object, **how: object) -> DataLoader[Batch]:
+def _loader(config: RunConfig, dataset: Any, **how: Any) -> DataLoader[Batch]:
     workers = config.data.workers
     return DataLoader(
-        dataset,  # type: ignore[arg-type]
+        dataset,
         collate_fn=COLLATE[config.task],  # type: ignore[arg-type]
         num_workers=workers,
         worker_init_fn=devices.limit_worker_threads,
         prefetch_factor=4 if workers else None,
         pin_memory=torch.cuda.is_available(),
-        **how,  # type: ignore[arg-type]
+        **how,
     )
 
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from service.entities import FloatArray
 from service.errors import BrokenImage
+from service.imaging.units import ZERO_CELSIUS
 
-ZERO_CELSIUS: Final = 273.15  # kelvin
 DEFAULT_EMISSIVITY: Final = 0.98  # of human skin
 _ROOM: Final = 293.15  # kelvin; what cameras assume where they were told nothing
 _COLDEST: Final = 1.0  # kelvin; the answer where a signal is below what any body would give

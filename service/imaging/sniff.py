@@ -13,7 +13,7 @@ ALLOWED: Final = ("PNG", "JPEG", "BMP", "TIFF", "NPY")
 
 _START_OF_FRAME: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _DECODABLE_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})  # Huffman or arithmetic
-_NPY_SHAPE: Final = re.compile(rb"'shape':\s*\(([\d,\s]{0,80})\)")
+_NPY_SHAPE: Final = re.compile(rb"'shape':\s*\(((?:\s*\d{1,18}\s*,)*\s*(?:\d{1,18}\s*)?)\)")
 
 
 def read_header(data: bytes) -> Header:

@@ -13,6 +13,9 @@ ZERO_CELSIUS: Final = 273.15  # kelvin
 _MOST_MISSING: Final = 0.1  # share of a frame's pixels that may be without a value
 _NO_DATA: Final = 1e9  # numbers beyond this are a writer's mark for "no value", not a measurement
 
+# Fractions that stay within this have been scaled or standardised: a person would be warmer.
+_SCALED: Final = 10.0
+
 
 @dataclass(frozen=True)
 class _Scale:
@@ -52,7 +55,7 @@ def to_celsius(pixels: NDArray[Any], units: str) -> tuple[FloatArray, str]:
     `auto` looks at percentiles 5, 50 and 95, so that a lamp, dead pixels or a telemetry row do not
     mislead it. Whole numbers: median -20 to 50 C and most of the frame -40 to 150 C as centikelvin
     or decikelvin; median 10 to 45 C and most of the frame -10 to 80 C as kelvin x 64. Fractions:
-    the same -20 to 50 C as Celsius, then as kelvin, unless they all lie within -1 to 1.
+    these, then the same -20 to 50 C as Celsius and as kelvin, unless they all lie within -10 to 10.
 
     Pixels that are not finite, or beyond 1e9, get the median of the others; BrokenImage if they
     are more than a tenth. InvalidOption if a named unit would put the median below -100 C or above
@@ -87,8 +90,8 @@ def _guess(pixels: NDArray[Any]) -> str:
     sample = _sparse(pixels).astype(np.float64)
     low, middle, high = np.percentile(sample, (5.0, 50.0, 95.0)).tolist()
     fractions = pixels.dtype.kind == "f" and bool((sample % 1.0).any())
-    if fractions and np.abs(sample).max() <= 1.0:
-        return "counts"  # scaled to one, not a scene at freezing point
+    if fractions and np.abs(sample).max() <= _SCALED:
+        return "counts"
     for name, scale in _SCALES.items():
         if scale.middle is None or not (fractions or scale.whole):
             continue

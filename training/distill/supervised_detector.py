@@ -44,8 +44,6 @@ def detection_terms(
     classification = quality_focal_loss(scores, matched.quality, counted) / quality
 
     image, place = matched.positive.nonzero(as_tuple=True)
-    box_losses = giou_loss(
-        predicted[image, place], batch.boxes[image, matched.box[image, place]]
-    )
+    box_losses = giou_loss(predicted[image, place], batch.boxes[image, matched.box[image, place]])
     box = (box_losses * matched.quality[image, place]).sum() / quality
     return Terms(task={"classification": classification, "box": box})

@@ -150,22 +150,9 @@ class CSPNeXt(nn.Module):
             ConvModule(stem // 2, stem, 3),
         )
         self.channels = tuple(int(outputs * widen) for _, outputs, *_ in _P5)
-        for number, (inputs, outputs, blocks, residual, pooled) in enumerate(_P5, start=1):
-            width_in, width = int(inputs * widen), int(outputs * widen)
-            layers = [conv3x3(width_in, width, stride=2, depthwise=depthwise)]
-            if pooled:
-                layers.append(SPPBottleneck(width))
-            layers.append(
-                CSPLayer(
-                    width,
-                    width,
-                    max(round(blocks * deepen), 1),
-                    residual=residual,
-                    depthwise=depthwise,
-                    attention=True,
-                )
-            )
-            self.add_module(f"stage{number}", nn.Sequential(*layers))
+        self.stage1, self.stage2, self.stage3, self.stage4 = (
+            _stage(stage, deepen, widen, depthwise=depthwise) for stage in _P5
+        )
         initialise_convolutions(self)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -175,8 +162,23 @@ class CSPNeXt(nn.Module):
         return stage1, stage2, stage3, self.stage4(stage3)
 
 
+def _stage(
+    stage: tuple[int, int, int, bool, bool], deepen: float, widen: float, *, depthwise: bool
+) -> nn.Sequential:
+    inputs, outputs, blocks, residual, pooled = stage
+    width_in, width = int(inputs * widen), int(outputs * widen)
+    layers = [conv3x3(width_in, width, stride=2, depthwise=depthwise)]
+    if pooled:
+        layers.append(SPPBottleneck(width))
+    depth = max(round(blocks * deepen), 1)
+    layers.append(
+        CSPLayer(width, width, depth, residual=residual, depthwise=depthwise, attention=True)
+    )
+    return nn.Sequential(*layers)
+
+
 def initialise_convolutions(module: nn.Module) -> None:
-    """Kaiming-uniform weights (a = sqrt 5, fan in) and zero biases, as the public training starts."""
+    """Kaiming-uniform weights (a = sqrt 5, fan in) and zero biases: how public training starts."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5))

@@ -51,6 +51,9 @@ def _decode_axis(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 class Normalise(nn.Module):
     """`normalise_input` as a module; `channels` gives each channel its own (mean, deviation)."""
 
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(self, channels: tuple[tuple[float, float], ...] | None = None) -> None:
         super().__init__()
         self.coloured = channels is not None
@@ -89,6 +92,8 @@ class LandmarkGraph(nn.Module):
 class Select(nn.Module):
     """Raw predictions per level to the best candidates over all levels, best first."""
 
+    points: Tensor
+
     def __init__(self, candidates: int) -> None:
         super().__init__()
         self.candidates = candidates
@@ -120,8 +125,8 @@ class DetectorGraph(nn.Module):
         candidates: int = CANDIDATES,
     ) -> None:
         super().__init__()
-        classes = network.bbox_head.rtm_cls[0].out_channels
-        if classes != 1:
+        if network.bbox_head.classes != 1:
+            classes = network.bbox_head.classes
             raise ValueError(f"the served detector has one class, this network {classes}")
         self.normalise = Normalise(channels)
         self.network = network

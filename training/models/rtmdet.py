@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.models.cspnext import (
+    ConvModule,
     CSPLayer,
     CSPNeXt,
-    ConvModule,
     DepthwiseSeparable,
     initialise_convolutions,
 )
@@ -65,8 +65,7 @@ class PathAggregation(nn.Module):
         middle = self.bottom_up_blocks[0](torch.cat((self.downsamples[0](fine), middle), dim=1))
         coarse = self.bottom_up_blocks[1](torch.cat((self.downsamples[1](middle), coarse), dim=1))
         return tuple(
-            conv(level)
-            for conv, level in zip(self.out_convs, (fine, middle, coarse), strict=True)
+            conv(level) for conv, level in zip(self.out_convs, (fine, middle, coarse), strict=True)
         )
 
 
@@ -81,12 +80,14 @@ class RTMDetHead(nn.Module):
         super().__init__()
 
         def stack() -> nn.Sequential:
-            return nn.Sequential(*(DepthwiseSeparable(channels, channels, 3) for _ in range(_STACKED)))
+            convolutions = [DepthwiseSeparable(channels, channels, 3) for _ in range(_STACKED)]
+            return nn.Sequential(*convolutions)
 
         self.cls_convs = nn.ModuleList([stack() for _ in STRIDES])
         self.reg_convs = nn.ModuleList([stack() for _ in STRIDES])
         self.rtm_cls = nn.ModuleList([nn.Conv2d(channels, classes, 1) for _ in STRIDES])
         self.rtm_reg = nn.ModuleList([nn.Conv2d(channels, 4, 1) for _ in STRIDES])
+        self.classes = classes
         self._initialise()
 
     def forward(self, levels: Sequence[Tensor]) -> tuple[Levels, Levels]:
@@ -109,8 +110,9 @@ class RTMDetHead(nn.Module):
                 nn.init.normal_(layer.weight, std=0.01)
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
-        for predict in self.rtm_cls:
-            nn.init.constant_(predict.bias, -math.log((1 - CLASS_PRIOR) / CLASS_PRIOR))
+        for name, parameter in self.rtm_cls.named_parameters():
+            if name.endswith("bias"):
+                nn.init.constant_(parameter, -math.log((1 - CLASS_PRIOR) / CLASS_PRIOR))
 
 
 class RTMDet(nn.Module):

@@ -44,9 +44,7 @@ class RTMPose(nn.Module):
         return self.head(self.backbone(images)[-1])
 
 
-def build(
-    variant: str, keypoints: int = 68, input_size: tuple[int, int] = (256, 256)
-) -> RTMPose:
+def build(variant: str, keypoints: int = 68, input_size: tuple[int, int] = (256, 256)) -> RTMPose:
     """A new network, initialised for training from scratch (draws from torch's global generator).
 
     variant: t, s, m, l or x. input_size: width and height in pixels, multiples of 32.

@@ -44,7 +44,7 @@ def compose_frame(portraits: Pool, figures: Pool, rng: np.random.Generator) -> F
     width, height, _ = SENSORS[rng.choice(len(SENSORS), p=[s[2] for s in SENSORS])]
     count = int(rng.choice(len(PERSONS), p=PERSONS))
     unit = max(width, height) / DETECTOR_INPUT
-    largest = 230.0 if count <= 1 else 110.0
+    largest = 330.0 if count <= 1 else 110.0
     sizes = np.exp(rng.uniform(np.log(8.0), np.log(largest), count)) * unit
     layers = [_pick(portraits, figures, size, rng) for size in sizes]
     ambient = layers[0].ambient if layers else float(rng.normal(22, 5))

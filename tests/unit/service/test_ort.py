@@ -45,21 +45,21 @@ def backend(repository: Path, *, threads: int = 1, queue: int = 8) -> OrtBackend
 
 
 async def test_timeout_frees_the_thread(tmp_path: Path) -> None:
-    add_model(tmp_path, "slow", slow_model(4000))
+    add_model(tmp_path, "slow", slow_model(20_000))
     made = backend(tmp_path)
     await made.load("slow")
     with pytest.raises(BackendTimeout):
         await made.infer("slow", VIEW, timeout=0.1)
     started = time.monotonic()
     await made.aclose()  # waits for the thread
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 5.0
 
 
 async def test_full_queue(tmp_path: Path) -> None:
     add_model(tmp_path, "slow", slow_model(400))
     made = backend(tmp_path, queue=1)
     await made.load("slow")
-    calls = [asyncio.create_task(made.infer("slow", VIEW, timeout=20)) for _ in range(4)]
+    calls = [asyncio.create_task(made.infer("slow", VIEW, timeout=60)) for _ in range(4)]
     results = await asyncio.gather(*calls, return_exceptions=True)
     assert [type(result) for result in results[2:]] == [BackendOverloaded] * 2
     assert not any(isinstance(result, BaseException) for result in results[:2])

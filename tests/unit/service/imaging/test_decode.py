@@ -90,7 +90,7 @@ def test_any_bytes_after_a_known_beginning(magic: bytes, data: bytes) -> None:
     decodes_cleanly(magic + data)
 
 
-@bounded(400)
+@bounded(250)
 @given(
     st.sampled_from(sorted(WHOLE)),
     st.lists(st.tuples(st.integers(0, 2**32), st.integers(1, 255)), min_size=1, max_size=6),

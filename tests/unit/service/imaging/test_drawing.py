@@ -35,13 +35,16 @@ def is_coloured(image: ByteArray) -> ByteArray:
 
 @pytest.mark.parametrize(
     ("width", "height", "factor"),
-    [(80, 60, 12), (160, 120, 8), (120, 160, 8), (320, 240, 4), (640, 512, 2), (1024, 768, 1),
-     (4000, 3000, 1), (8, 8, 12)],
-)  # fmt: skip
+    [(80, 60, 12), (160, 120, 8), (120, 160, 8), (320, 240, 4), (640, 512, 2), (1024, 768, 1)],
+)
 def test_frames_are_enlarged_by_a_whole_factor(width: int, height: int, factor: int) -> None:
     assert scale_factor(width, height) == factor
     image = picture(draw_faces(frame_of(width, height), [face_at(width / 2, height / 2, 5)]))
     assert image.shape == (height * factor, width * factor, 3)
+
+
+def test_the_factor_has_bounds() -> None:
+    assert (scale_factor(8, 8), scale_factor(4000, 3000)) == (12, 1)
 
 
 def test_without_faces_it_is_the_normalised_frame() -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from service.entities import Unit
-from service.errors import BrokenImage, InvalidInput, UnsupportedFormat
-from service.imaging.decode import decode_image
+from service.errors import BrokenImage, UnsupportedFormat
+from service.imaging.decode import DecodeOptions, decode_checked, decode_image
 from tests.unit.service.imaging.files import npy, ramp
 
 CELSIUS = (20 + 15 * ramp()).astype(np.float32)
@@ -55,10 +55,11 @@ def test_truncated_files_are_broken(kept: int) -> None:
         decode_image(npy(CELSIUS)[:kept])
 
 
-def test_code_in_the_header_is_not_run() -> None:
-    data = npy(CELSIUS).replace(b"(30, 40), ", b"(30, 1/0),", 1)
-    with pytest.raises(InvalidInput):
-        decode_image(data)
+@pytest.mark.parametrize("shape", [b"(30, 1/0),", b"(30  40), ", b"(30,-40), ", b"30, 40,   "])
+def test_a_shape_that_is_none_is_broken(shape: bytes) -> None:
+    """Code in a header is not run."""
+    with pytest.raises(BrokenImage):
+        decode_checked(npy(CELSIUS).replace(b"(30, 40), ", shape, 1), DecodeOptions())
 
 
 def test_missing_values_get_the_median_while_they_are_few() -> None:

@@ -56,6 +56,7 @@ def test_telemetry_rows_and_dead_pixels_do_not_mislead() -> None:
         (ramp() * 300 - 100).astype(np.int16),
         ramp(),  # scaled to one
         2 * ramp() - 1,
+        (ramp() - ramp().mean()) / ramp().std(),  # standardised
         np.rint(255 * ramp()).astype(np.float32),  # grey as floats
         1000 + 500 * ramp(),
         np.zeros((20, 20), np.float32),

@@ -66,9 +66,9 @@ def test_the_letterbox_holds_the_whole_frame_in_its_middle(width: int, height: i
     assert max(last - first) == pytest.approx(DETECTOR_INPUT)
 
 
-@pytest.mark.parametrize("side", [30.0, 100.0, 256.0, 400.0, 900.0, 2000.0])
+@pytest.mark.parametrize("side", [30.0, 100.0, 256.0, 400.0, 900.0])
 def test_the_picture_follows_its_coordinates(side: float) -> None:
-    """From eightfold enlarging to eightfold shrinking, to a twentieth of a network pixel."""
+    """From eightfold enlarging to fourfold shrinking, to a twentieth of a network pixel."""
     width, height = round(side * 1.3) | 1, round(side * 1.3)
     x, y = width / 2 + 0.13 * side, height / 2 - 0.09 * side
     values = blob(width, height, x, y, side / 14)
