@@ -57,6 +57,7 @@ class FakeBackend:
         self.cancelled = 0
         self.models: set[str] = set()
         self.is_ready = True
+        self.ready_error: Exception | None = None
         self.closed = False
 
     async def infer(
@@ -107,6 +108,8 @@ class FakeBackend:
         return DETECTOR if "detector" in model else LANDMARKS
 
     async def ready(self, model: str) -> bool:
+        if self.ready_error:
+            raise self.ready_error
         return self.is_ready and not self.closed and model in self.models
 
     async def load(self, model: str) -> None:

@@ -34,21 +34,31 @@ class Disagreement(RuntimeError):
 
 
 def example_images(size: int, seed: int = 0) -> NDArray[np.uint8]:
-    """uint8 `[5, 1, size, size]`: noise, soft blobs, a ramp, a warm ellipse, and a flat grey."""
+    """uint8 `[5, 1, size, size]`: fine and coarse blobs, a ramp, a warm ellipse, and a flat grey.
+
+    No white noise: a network without training turns it into activations many times those of any
+    picture, and rounding errors with them.
+    """
     generator = np.random.default_rng(seed)
     ramp = np.linspace(0.0, 1.0, size)
-    coarse = generator.random((9, 9))
-    weights = np.maximum(0.0, 1 - np.abs(ramp[:, None] * 8 - np.arange(9)))
     y, x = np.meshgrid(ramp - 0.5, ramp - 0.5, indexing="ij")
     images = (
-        generator.random((size, size)),
-        weights @ coarse @ weights.T,
+        _blobs(generator, size, 32),
+        _blobs(generator, size, 8),
         np.broadcast_to(ramp, (size, size)),
         1 / (1 + np.exp(40 * (np.hypot(x / 0.7, y) - 0.4))),
         np.full((size, size), 0.5),
     )
     stacked = np.stack(images)[:, None]
     return np.asarray(np.rint(stacked * 255), np.uint8)
+
+
+def _blobs(generator: np.random.Generator, size: int, cells: int) -> NDArray[np.float64]:
+    """Random values at the corners of `cells` by `cells`, interpolated: 0 to 1."""
+    places = np.linspace(0.0, cells, size)[:, None]
+    weights = np.maximum(0.0, 1 - np.abs(places - np.arange(cells + 1)))
+    values = generator.random((cells + 1, cells + 1))
+    return np.asarray(weights @ values @ weights.T)
 
 
 def session(model: onnx.ModelProto) -> ort.InferenceSession:

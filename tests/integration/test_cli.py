@@ -1,6 +1,8 @@
 """The command line, in-process, on ONNX Runtime."""
 
 import json
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,15 @@ from tests.gateways import good_image
 
 
 @pytest.fixture(autouse=True)
-def _settings(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _settings(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The command configures the process' logging: put back what the other tests rely on."""
     monkeypatch.setenv("THERMAL_MODEL_REPOSITORY", str(repository))
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    root.handlers.clear()  # or they would be closed
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture

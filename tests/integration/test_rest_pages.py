@@ -8,6 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.bootstrap import Gateway
+from service.errors import BackendUnavailable
 from tests import gateways
 from tests.fakes import FakeBackend
 from tests.repositories import add_model
@@ -132,3 +133,11 @@ async def test_description_is_openapi_3_0(client: httpx.AsyncClient) -> None:
                 walk(value)
 
     walk(document)
+
+
+async def test_ready_answers_when_the_backend_does_not(
+    client: httpx.AsyncClient, backend: FakeBackend
+) -> None:
+    backend.ready_error = BackendUnavailable("gone")
+    response = await client.get("/readyz")
+    assert response.json()["missing"] == ["backend fake: no answer"]

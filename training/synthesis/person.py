@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from service.entities import FloatArray
 from training.synthesis import dressing
 from training.synthesis.body import add_body
+from training.synthesis.hair import add_beard, add_hair
 from training.synthesis.head import HeadModel
+from training.synthesis.headwear import add_glasses, add_headwear, add_mask
 from training.synthesis.pose import Pose, pose_head, sample_pose, sample_shape
 from training.synthesis.rasterizer import Canvas
 from training.synthesis.thermal import Anatomy, apparent
@@ -70,12 +72,12 @@ def render_person(
     attributes = np.column_stack([head.neutral, seen, posed.cosine]).astype(np.float32)
     canvas.draw(posed.image, head.triangles, attributes, dressing.SKIN)
     wearer = dressing.Wearer(head, shaped, posed, ambient, float(np.median(skin)))
-    dressing.add_beard(canvas, wearer, rng)
+    add_beard(canvas, wearer, rng)
     add_body(canvas, wearer, rng)
-    dressing.add_mask(canvas, wearer, rng)
-    dressing.add_hair(canvas, wearer, rng)
-    dressing.add_headwear(canvas, wearer, rng)
-    dressing.add_glasses(canvas, wearer, rng)
+    add_mask(canvas, wearer, rng)
+    add_hair(canvas, wearer, rng)
+    add_headwear(canvas, wearer, rng)
+    add_glasses(canvas, wearer, rng)
     return Person(
         temperature=canvas.values[..., dressing.TEMPERATURE],
         cover=canvas.owner >= 0,

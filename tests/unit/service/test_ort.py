@@ -22,9 +22,10 @@ VIEW = {"image": np.zeros((1, 1, 256, 256), np.uint8)}
 
 
 def slow_model(steps: int) -> bytes:
-    """Many matrix products in a row: seconds of work that the engine can leave between nodes."""
+    """Large matrix products in a row: work of seconds that the engine can leave between nodes."""
     nodes = [
-        helper.make_node("Cast", ["image"], ["x0"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["image"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Tile", ["floats", "tiles"], ["x0"]),  # 1024 x 1024
         *(helper.make_node("MatMul", [f"x{i}", f"x{i}"], [f"x{i + 1}"]) for i in range(steps)),
         helper.make_node("ReduceMean", [f"x{steps}"], ["keypoints"], axes=[1, 2], keepdims=0),
     ]
@@ -32,7 +33,8 @@ def slow_model(steps: int) -> bytes:
         nodes,
         "slow",
         [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", 1, 256, 256])],
-        [helper.make_tensor_value_info("keypoints", TensorProto.FLOAT, ["N", 256])],
+        [helper.make_tensor_value_info("keypoints", TensorProto.FLOAT, ["N", 1024])],
+        [helper.make_tensor("tiles", TensorProto.INT64, [4], [1, 1, 4, 4])],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.checker.check_model(model)
@@ -45,7 +47,7 @@ def backend(repository: Path, *, threads: int = 1, queue: int = 8) -> OrtBackend
 
 
 async def test_timeout_frees_the_thread(tmp_path: Path) -> None:
-    add_model(tmp_path, "slow", slow_model(20_000))
+    add_model(tmp_path, "slow", slow_model(400))
     made = backend(tmp_path)
     await made.load("slow")
     with pytest.raises(BackendTimeout):
@@ -56,7 +58,7 @@ async def test_timeout_frees_the_thread(tmp_path: Path) -> None:
 
 
 async def test_full_queue(tmp_path: Path) -> None:
-    add_model(tmp_path, "slow", slow_model(400))
+    add_model(tmp_path, "slow", slow_model(10))
     made = backend(tmp_path, queue=1)
     await made.load("slow")
     calls = [asyncio.create_task(made.infer("slow", VIEW, timeout=60)) for _ in range(4)]

@@ -1,0 +1,137 @@
+"""Caps, hoods, headscarves, masks and glasses."""
+
+import numpy as np
+
+from service.entities import FloatArray
+from training.synthesis.dressing import (
+    CLOTH,
+    GLASSES,
+    TEMPERATURE,
+    Wearer,
+    azimuth,
+    draw_sheet,
+    draw_shell,
+    material,
+)
+from training.synthesis.fields import smoothstep
+from training.synthesis.rasterizer import Canvas
+
+
+def add_headwear(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> None:
+    kind = rng.choice(
+        ["none", "cap", "beanie", "hood", "headscarf"], p=[0.72, 0.11, 0.06, 0.06, 0.05]
+    )
+    if kind == "none":
+        return
+    head = wearer.head
+    skin = head.of_region("face", "head_neck")
+    inside: FloatArray
+    if kind in ("cap", "beanie"):
+        brim = rng.uniform(5.8, 9.0)
+        line = np.interp(azimuth(head.neutral), [0, 60, 100, 180], [brim, brim - 1, 4.5, 2.5])
+        inside = head.neutral[:, 1] - line
+        thick = rng.uniform(0.7, 2.0)
+    else:
+        opening = rng.uniform(50, 68) if kind == "headscarf" else rng.uniform(62, 85)
+        inside = (_from_face(head.neutral) - opening) / 8.0
+        thick = rng.uniform(0.6, 1.4) if kind == "headscarf" else rng.uniform(1.5, 3.2)
+    grown = np.where(skin, 0.1 + thick * smoothstep(-0.5, 1.5, inside), 0.0)
+    cover, drawn = draw_shell(wearer, grown.astype(np.float32), CLOTH)
+    canonical = cover.values[..., :3]
+    if kind in ("cap", "beanie"):
+        line = np.interp(azimuth(canonical), [0, 60, 100, 180], [brim, brim - 1, 4.5, 2.5])
+        where = canonical[..., 1] > line
+    else:
+        where = _from_face(canonical) > opening
+    field = material(wearer, rng.uniform(0.05, 0.65), rng, rng.uniform(0.3, 1.2))
+    cover.values[..., TEMPERATURE] = field
+    canvas.merge(cover, drawn & where)
+    if kind == "cap" and rng.random() < 0.85:
+        _add_visor(canvas, wearer, brim, rng)
+
+
+def _from_face(canonical: FloatArray) -> FloatArray:
+    """Angle in degrees from the face's axis (through the nose bridge) about the skull's middle."""
+    offset = canonical - np.array([0.0, 0.0, 0.0], np.float32)
+    axis = np.array([0.0, -0.05, 1.0], np.float32)
+    cosine = (offset @ axis) / np.maximum(np.linalg.norm(offset, axis=-1), 1e-6)
+    return np.asarray(np.rad2deg(np.arccos(np.clip(cosine, -1, 1))), np.float32)
+
+
+def _add_visor(canvas: Canvas, wearer: Wearer, brim: float, rng: np.random.Generator) -> None:
+    angles = np.deg2rad(np.linspace(-62, 62, 17))
+    if rng.random() < 0.08:
+        angles = angles + np.pi  # worn backwards
+    reach = np.linspace(0.0, rng.uniform(4.5, 7.5), 6)[:, None]
+    bulge = np.cos(angles - angles.mean())[None] ** 0.5
+    radius = 9.4 + reach * bulge
+    drop = -np.tan(np.deg2rad(rng.uniform(-5, 35))) * reach
+    points = np.stack(
+        [np.sin(angles)[None] * radius * 0.85, brim + drop + np.zeros_like(radius),
+         np.cos(angles)[None] * radius],
+        axis=2,
+    )  # fmt: skip
+    draw_sheet(canvas, wearer, points, material(wearer, rng.uniform(0, 0.5), rng, 0.5), CLOTH)
+
+
+def add_mask(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> None:
+    """A face mask or a scarf over mouth and nose, warmed and cooled by breath."""
+    if rng.random() > 0.09:
+        return
+    top = rng.choice([rng.uniform(0.8, 2.4), rng.uniform(-1.6, -1.0)], p=[0.8, 0.2])
+    scarf = rng.random() < 0.3
+    bottom, side = (-19.0, 180.0) if scarf else (rng.uniform(-9.5, -8.0), rng.uniform(55, 78))
+    head = wearer.head
+    skin = head.of_region("face", "head_neck")
+    y, around = head.neutral[:, 1], azimuth(head.neutral)
+    inside = np.minimum.reduce([top + 0.5 - y, y - bottom + 0.5, (side + 5 - around) / 10])
+    thick = rng.uniform(0.8, 2.0) if scarf else rng.uniform(0.3, 1.0)
+    grown = np.where(skin, 0.05 + thick * smoothstep(-0.3, 1.5, inside), 0.0)
+    cover, drawn = draw_shell(wearer, grown.astype(np.float32), CLOTH)
+    canonical = cover.values[..., :3]
+    edge = top - 0.25 * np.abs(canonical[..., 0]) ** 1.2 * (not scarf)
+    where = (canonical[..., 1] < edge) & (canonical[..., 1] > bottom)
+    where &= azimuth(canonical) < side
+    field = material(wearer, rng.uniform(0.2, 0.9), rng, 0.6)
+    breath = np.exp(-((canonical[..., 0] / 2.5) ** 2 + ((canonical[..., 1] + 2) / 2.0) ** 2))
+    cover.values[..., TEMPERATURE] = field + breath * rng.normal(0, 1.5)
+    canvas.merge(cover, drawn & where)
+
+
+def add_glasses(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> None:
+    """Opaque in the long-wave infrared, clear or dark: about ambient, mirroring the room."""
+    if rng.random() > 0.28:
+        return
+    eyes = [
+        wearer.shaped[wearer.head.landmarks[first : first + 6]].mean(axis=0) for first in (36, 42)
+    ]
+    raised = rng.uniform(3.5, 6.0) if rng.random() < 0.08 else 0.0
+    half_width, half_height = rng.uniform(2.1, 3.3), rng.uniform(1.3, 2.6)
+    power, wrap = rng.uniform(2.0, 5.0), rng.uniform(0.02, 0.07)
+    slide = rng.uniform(-0.8, 0.4)
+    grid = np.linspace(-1, 1, 13)
+    u, v = np.meshgrid(grid, grid[::2])
+    share = rng.uniform(-0.05, 0.35)
+    field = material(wearer, share, rng, 0.4)
+    field += rng.normal(0, 1.0) * np.linspace(-1, 1, field.shape[0], dtype=np.float32)[:, None]
+    for eye, outward in zip(eyes, (-1.0, 1.0), strict=True):
+        # A superellipse: the grid's square rim pulled onto |u|^p + |v|^p = 1.
+        norm = np.maximum((np.abs(u) ** power + np.abs(v) ** power) ** (1 / power), 1e-6)
+        pull = np.maximum(np.abs(u), np.abs(v)) / norm
+        x = eye[0] + outward * 0.25 + u * pull * half_width
+        y = eye[1] + slide + raised + v * pull * half_height
+        z = eye[2] + 1.7 - wrap * (x**2 - eye[0] ** 2) - 0.05 * raised
+        draw_sheet(canvas, wearer, np.stack([x, y, z], axis=2), field, GLASSES)
+        # The arm, from the lens to above the ear.
+        reach = np.linspace(0, 1, 8)[None]
+        width = np.array([[-0.5], [0.5]]) * rng.uniform(0.25, 0.9)
+        start_x = eye[0] + outward * (0.25 + half_width * 0.95)
+        arm_x = start_x + (outward * 8.0 - start_x) * np.minimum(reach * 3, 1.0) + 0 * width
+        start_z = float(z[:, -1 if outward > 0 else 0].mean())
+        arm_z = start_z + (0.5 - start_z) * reach + 0 * width
+        arm_y = eye[1] + slide + raised + 0.5 + width + 0 * reach
+        draw_sheet(canvas, wearer, np.stack([arm_x, arm_y, arm_z], axis=2), field, GLASSES)
+    bridge_x = np.linspace(eyes[0][0], eyes[1][0], 8)[None] + np.zeros((2, 1))
+    bridge_y = eyes[0][1] + slide + raised + 0.6 + np.array([[-0.2], [0.2]]) + 0 * bridge_x
+    bridge_z = max(eyes[0][2], eyes[1][2]) + 1.9 + 0 * bridge_x
+    draw_sheet(canvas, wearer, np.stack([bridge_x, bridge_y, bridge_z], axis=2), field, GLASSES)
