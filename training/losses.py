@@ -44,15 +44,15 @@ def simcc_kl_loss(logits: Tensor, targets: Tensor, weight: Tensor) -> Tensor:
     """
     require_shape("targets", targets, tuple(logits.shape))
     require_shape("weight", weight, tuple(logits.shape[:-1]))
+    # Masked targets become zero here: a product at the end would let a broken value's nan through.
+    targets = torch.where(weight.unsqueeze(-1) > 0, targets, torch.zeros_like(targets))
     log_predicted = logits.float().log_softmax(-1)
     divergence = (torch.xlogy(targets, targets) - targets * log_predicted).sum(-1)
-    # where, not a product: 0 * nan would let a masked point's broken value through.
-    kept = torch.where(weight > 0, divergence * weight, torch.zeros_like(divergence))
-    return kept.sum() / weight.sum().clamp(min=1.0)
+    return (divergence * weight).sum() / weight.sum().clamp(min=1.0)
 
 
 def map_cross_entropy(maps: Tensor, places: Tensor, weight: Tensor) -> Tensor:
-    """Cross entropy of each map's softmax over its cells from the landmark's place, mean over points.
+    """Cross entropy of each map's softmax over its cells from the landmark's place, point mean.
 
     maps: float `[N, K, h, w]`, unnormalised. places: float `[N, K, 2]`, x and y as parts of the
         input's width and height, 0 to 1; a place between four cell centres is shared by them.

@@ -107,8 +107,9 @@ def _new_state(config: RunConfig, runtime: Runtime, init: Path | None) -> RunSta
     if init is not None:
         checkpoint.initialise(student, config.task, config.variant, init)
     layout = torch.channels_last if config.hardware.channels_last else torch.contiguous_format
-    student = student.to(runtime.device).to(memory_format=layout)  # type: ignore[call-overload]
+    student = student.to(runtime.device)
     runtime.share_weights(student)
+    student = student.to(memory_format=layout)  # type: ignore[call-overload]
     total_steps = config.loop.epochs * steps_per_epoch(config, runtime.world)
     return RunState(
         student=student,

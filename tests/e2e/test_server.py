@@ -130,13 +130,12 @@ def test_sigterm_drains(repository: Path) -> None:
     """Not ready first, while the port is still open; what runs is answered; then the end."""
     answers: list[httpx.Response] = []
 
-    def slow() -> None:
-        url = f"{server.url}/landmarks?variant=l"
+    def slow(url: str) -> None:
         answers.append(httpx.post(url, content=IMAGE, timeout=PATIENCE))
 
     with Server(model_repository=str(repository), drain_delay_s="2") as server:
         until(lambda: server.ready() and 'model="landmarks_l"' in server.get("/metrics").text)
-        request = threading.Thread(target=slow)
+        request = threading.Thread(target=slow, args=(f"{server.url}/landmarks?variant=l",))
         request.start()
         until(lambda: "thermal_inflight_requests 1.0" in server.get("/metrics").text)
         server.process.send_signal(signal.SIGTERM)

@@ -143,4 +143,4 @@ def _crop(
     seen = (points > -slack).all(axis=1) & (points < limits).all(axis=1)
     seen &= (placed >= 0).all(axis=1) & (placed <= LANDMARK_INPUT - 1).all(axis=1)
     image = normalise(warped, inside=inside)
-    return View(image, np.asarray(placed, np.float32), seen.astype(np.float32), sensor_size)
+    return View(image, np.asarray(placed, np.float32), np.asarray(seen, np.float32), sensor_size)
