@@ -85,7 +85,7 @@ def until(condition: Callable[[], bool]) -> None:
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = make_repository(tmp_path_factory.mktemp("models"))
-    slow = onnx_models.landmarks_model(work=1500)
+    slow = onnx_models.landmarks_model(work=500)
     add_model(made, "landmarks_l", slow, variant="l")
     return made
 

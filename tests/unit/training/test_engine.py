@@ -21,7 +21,9 @@ OPTIMISER = OptimiserConfig(learning_rate=0.1, warmup_steps=1, weight_decay=0.0)
 def batches(count: int = 100) -> Iterator[Batch]:
     for value in range(count):
         yield LandmarkBatch(
-            torch.full((2, 1, 4, 4), value, dtype=torch.uint8), torch.zeros(2, 1, 2), torch.ones(2, 1)
+            torch.full((2, 1, 4, 4), value, dtype=torch.uint8),
+            torch.zeros(2, 1, 2),
+            torch.ones(2, 1),
         )
 
 

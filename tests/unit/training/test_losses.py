@@ -53,7 +53,9 @@ def test_kl_agrees_with_numpy() -> None:
 
 def test_kl_is_zero_at_the_target() -> None:
     targets = simcc_targets(torch.tensor([[10.0]]), 64, 2.0, 6.0)
-    assert simcc_kl_loss(targets.log(), targets, torch.ones(1, 1)).item() == pytest.approx(0, abs=1e-5)
+    assert simcc_kl_loss(targets.log(), targets, torch.ones(1, 1)).item() == pytest.approx(
+        0, abs=1e-5
+    )
 
 
 def test_masked_points_give_no_gradient_whatever_they_hold() -> None:
@@ -161,10 +163,15 @@ def test_assignment_agrees_with_loops() -> None:
     count = len(points)
     faces, valid = torch.zeros(3, 5, 4), torch.zeros(3, 5, dtype=torch.bool)
     # Rows of padding and of ignored boxes lie between the valid ones.
-    faces[0, 1], faces[0, 3] = torch.tensor([40.0, 40, 120, 140]), torch.tensor([90.0, 60, 200, 150])
+    faces[0, 1], faces[0, 3] = (
+        torch.tensor([40.0, 40, 120, 140]),
+        torch.tensor([90.0, 60, 200, 150]),
+    )
     faces[1, 0], faces[1, 4] = torch.tensor([10.0, 200, 34, 230]), torch.tensor([0.0, 0, 319, 319])
     valid[0, [1, 3]], valid[1, [0, 4]] = True, True
-    predicted = torch.cat([points - tensor(3, count, 2, high=60), points + tensor(3, count, 2, high=60)], -1)
+    predicted = torch.cat(
+        [points - tensor(3, count, 2, high=60), points + tensor(3, count, 2, high=60)], -1
+    )
     logits = tensor(3, count, low=-4, high=1)
     result = assign(logits, predicted, points, strides, faces, valid)
     for image in range(2):
