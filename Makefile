@@ -15,7 +15,7 @@ setup: $(VENV)/.all ## .venv with service, training and development parts
 run: $(VENV)/.serving ## the service, on this machine's port 8080
 	$(BIN)/python -m service
 
-test: $(VENV)/.all ## every test but the slow ones
+test: check ## all checks, and every test but the slow ones
 	$(BIN)/pytest
 
 test-slow: $(VENV)/.all ## the slow ones

@@ -34,7 +34,7 @@ class Disagreement(RuntimeError):
 
 
 def example_images(size: int, seed: int = 0) -> NDArray[np.uint8]:
-    """uint8 `[5, 1, size, size]`: fine and coarse blobs, a ramp, a warm ellipse, and a flat grey."""
+    """uint8 `[5, 1, size, size]`: fine and coarse blobs, a ramp, a warm ellipse, a flat grey."""
     generator = np.random.default_rng(seed)
     ramp = np.linspace(0.0, 1.0, size)
     y, x = np.meshgrid(ramp - 0.5, ramp - 0.5, indexing="ij")

@@ -146,8 +146,7 @@ def _plain_numpy() -> list[Any]:
     """What MMEngine's `meta` needs besides tensors: numpy's own arrays and numbers."""
     from numpy._core import multiarray
 
-    rebuild = multiarray._reconstruct  # type: ignore[attr-defined]
-    scalar = multiarray.scalar  # type: ignore[attr-defined]
+    rebuild, scalar = multiarray._reconstruct, multiarray.scalar
     types = (np.float32, np.float64, np.int32, np.int64, np.bool_)
     return [
         rebuild,

@@ -164,13 +164,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--name", required=True, help="face_detector, landmarks_t, ...")
     parser.add_argument("--repository", type=Path, default=REPOSITORY)
     parser.add_argument("--training-note", type=Path, help="JSON object for the card")
+    parser.add_argument("--gate", type=Path, default=GATE, help="folder of the gate sets")
     options = parser.parse_args(arguments)
     try:
         if options.model == "rollback":
             card = rollback(options.name, options.repository)
         else:
             note = json.loads(options.training_note.read_text()) if options.training_note else {}
-            card = publish(Path(options.model), options.name, options.repository, note)
+            weights = Path(options.model)
+            card = publish(weights, options.name, options.repository, note, options.gate)
     except (Refused, RepositoryError, CardError) as error:
         raise SystemExit(f"not published: {error}") from None
     measured = card.metrics["gate"]["error"]

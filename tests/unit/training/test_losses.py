@@ -134,10 +134,7 @@ def assign_one(
     faces: np.ndarray,
 ) -> np.ndarray:  # fmt: skip
     """The assignment of one image, written as plain loops: index of the face, -1 = none."""
-    inside = np.stack([
-        (points[:, 0] > f[0]) & (points[:, 0] < f[2]) & (points[:, 1] > f[1]) & (points[:, 1] < f[3])
-        for f in faces
-    ])  # fmt: skip
+    inside = np.stack([((points > f[:2]) & (points < f[2:])).all(1) for f in faces])
     candidate = inside.any(0)
     iou = iou_numpy(faces, predicted) * candidate
     sigmoid = 1 / (1 + np.exp(-logits.astype(np.float64)))

@@ -46,11 +46,11 @@ def test_errors_count_weighted_points_alone() -> None:
 
 def test_shapes_must_match() -> None:
     with pytest.raises(ValueError, match="shapes differ"):
-        normalised_errors(np.zeros((1, 3, 2)), np.zeros((2, 3, 2)), np.zeros((2, 3)), np.ones(2))  # type: ignore[arg-type]
+        normalised_errors(np.zeros((1, 3, 2)), np.zeros((2, 3, 2)), np.zeros((2, 3)), np.ones(2))
 
 
 def test_summary_counts_missed_faces_as_failures() -> None:
-    figures = summarise_errors(np.array([0.0, 0.04, 0.2, np.inf, np.nan]), limit=0.08)  # type: ignore[arg-type]
+    figures = summarise_errors(np.array([0.0, 0.04, 0.2, np.inf, np.nan]), limit=0.08)
     assert figures["failure_rate"] == 0.5
     assert figures["auc"] == pytest.approx((1 + 0.5) / 4)
     assert summarise_errors(np.array([np.nan], np.float32)) == {}

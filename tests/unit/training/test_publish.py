@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -119,7 +120,7 @@ def test_killed_at_any_point_it_leaves_a_repository_that_serves(
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(repository_module, stage, die)
         # Killed outright, nothing is tidied up either.
-        patch.setattr(repository_module.shutil, "rmtree", lambda *_, **__: None)
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)
         publish(network(tmp_path), NAME, repository, gate=gate)
     assert served(repository).version == 1
     publish(network(tmp_path), NAME, repository, gate=gate)
@@ -132,7 +133,7 @@ def test_killed_after_the_exchange_it_serves_the_new_one(
 ) -> None:
     publish(network(tmp_path), NAME, repository, gate=gate)
     with monkeypatch.context() as patch:
-        patch.setattr(repository_module.shutil, "rmtree", lambda *_, **__: None)
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)
         publish(network(tmp_path), NAME, repository, gate=gate)
     assert served(repository).version == 2
     rollback(NAME, repository)
@@ -152,10 +153,11 @@ def test_the_configuration_is_tritons(tmp_path: Path, repository: Path, gate: Pa
     detector = tmp_path / "detector.onnx"
     detector.write_bytes(detector_model())
     publish(detector, "face_detector", repository, gate=gate)
+    bins = [68, 512]
     expected = {
-        NAME: (64, [1, 256, 256], {"keypoints": [68, 4], "simcc_x": [68, 512], "simcc_y": [68, 512]}),
+        NAME: (64, [1, 256, 256], {"keypoints": [68, 4], "simcc_x": bins, "simcc_y": bins}),
         "face_detector": (8, [1, 320, 320], {"boxes": [100, 4], "scores": [100]}),
-    }  # fmt: skip
+    }
     for name, (batch, dims, outputs) in expected.items():
         config = text_format.Parse(
             (repository / name / "config.pbtxt").read_text(), model_config_pb2.ModelConfig()
@@ -189,13 +191,12 @@ def test_names_and_signatures_are_checked(tmp_path: Path, repository: Path, gate
 
 
 def test_from_the_command_line(
-    tmp_path: Path, gate: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, gate: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(publishing.publish, "__defaults__", (None, None, gate))
     (tmp_path / "note.json").write_text(json.dumps({"steps": 3}))
     where = ["--name", NAME, "--repository", str(tmp_path / "models")]
-    arguments = [str(network(tmp_path)), *where, "--training-note", str(tmp_path / "note.json")]
-    publishing.main(arguments)
+    note = ["--training-note", str(tmp_path / "note.json"), "--gate", str(gate)]
+    publishing.main([str(network(tmp_path)), *where, *note])
     assert "version 1 is served" in capsys.readouterr().out
     assert served(tmp_path / "models").training == {"steps": 3}
     with pytest.raises(SystemExit, match="no version before"):
