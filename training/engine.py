@@ -89,7 +89,7 @@ def train_step(recipe: Recipe, state: RunState, batch: Batch, progress: float) -
         raise NonFiniteLoss(f"step {state.step + 1}: {scalars}")
 
     state.optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     runtime.average_gradients(parameters)
     limit = recipe.optimiser.clip_norm or math.inf
     norm = nn.utils.clip_grad_norm_(parameters, limit, foreach=True)

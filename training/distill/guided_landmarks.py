@@ -1,8 +1,8 @@
 """Landmarks from labels, with a second look at the head's landmark maps while training.
 
-RTMCC flattens an 8 x 8 map a landmark into tokens, so the backbone only learns where to look through
-two dense layers and the attention unit: from random weights that takes long. Here each map's softmax
-over its cells is also drawn to the landmark's cell. The network and what it answers stay the same.
+RTMCC flattens an 8 x 8 map a landmark into tokens, so the backbone learns where to look only
+through two dense layers and the attention unit: from random weights that takes long. Here each
+map's softmax over its cells is also drawn to the landmark's cell. The network stays the same.
 """
 
 import torch

@@ -30,7 +30,7 @@ def test_points_in_an_ignored_box_are_not_background() -> None:
     logits, distances = outputs()
     batch = frame([[20.0, 20, 100, 100], [200.0, 200, 280, 280]], [False, True])
     terms = detection_terms(logits, distances, batch).task
-    (terms["classification"] + terms["box"]).backward()  # type: ignore[no-untyped-call]
+    (terms["classification"] + terms["box"]).backward()
     fine = gradient(logits[0])[0, 0]
     assert (fine[26:35, 26:35] == 0).all()  # 208 to 272 pixels
     assert fine[0, 39] != 0
@@ -42,7 +42,7 @@ def test_a_frame_without_faces_teaches_background_alone() -> None:
     terms = detection_terms(logits, distances, frame([[0.0, 0, 0, 0]], [True])).task
     assert terms["classification"] > 0
     assert terms["box"] == 0
-    (terms["classification"] + terms["box"]).backward()  # type: ignore[no-untyped-call]
+    (terms["classification"] + terms["box"]).backward()
     assert all((gradient(level) > 0).all() for level in logits)
 
 

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import numpy as np
 
 from training.synthesis.rasterizer import Canvas, vertex_normals
@@ -5,7 +7,7 @@ from training.synthesis.rasterizer import Canvas, vertex_normals
 TRIANGLE = np.array([[0, 1, 2]], np.int32)
 
 
-def draw(canvas: Canvas, corners: list[list[float]], value: float, owner: int) -> None:
+def draw(canvas: Canvas, corners: Sequence[Sequence[float]], value: float, owner: int) -> None:
     vertices = np.array(corners, np.float32)
     canvas.draw(vertices, TRIANGLE, np.full((3, 1), value, np.float32), owner)
 
