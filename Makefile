@@ -40,11 +40,11 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.serving: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install -q -e '.[cpu]'
+	$(BIN)/python -m pip install -qq -e '.[cpu]'
 	@touch $@
 
 # torch first and alone: then pip keeps that build instead of weighing others.
 $(VENV)/.all: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install -q "$$(grep -oE 'torch==[0-9.]+' pyproject.toml)"
-	$(BIN)/python -m pip install -q -e '.[cpu,training,dev]'
+	$(BIN)/python -m pip install -qq "$$(grep -oE 'torch==[0-9.]+' pyproject.toml)"
+	$(BIN)/python -m pip install -qq -e '.[cpu,training,dev]'
 	@touch $@ $(VENV)/.serving

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# The whole chain, command by command: persons, two networks, a repository that serves, figures.
+#
+#   HEAD_MODEL=head_model.npz [REAL_FACES=DIR] [MINUTES=120] training/runs/train_all.sh
+#
+# HEAD_MODEL comes from `python -m training.synthesis import-head ICT_FACEKIT head_model.npz`.
+# REAL_FACES is a folder with a faces.json, to look at the result; nothing is trained on it.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+: "${HEAD_MODEL:?the head model (.npz)}"
+PYTHON=${PYTHON:-.venv/bin/python}
+MINUTES=${MINUTES:-120}         # for each network
+POOL=${POOL:-.checkpoints/pool}
+MODELS=${MODELS:-model_repository}
+
+# Persons: portraits give landmark crops, portraits and figures together detector frames.
+"$PYTHON" -m training.synthesis pool --head "$HEAD_MODEL" --out "$POOL" --kind portrait --persons 8000
+"$PYTHON" -m training.synthesis pool --head "$HEAD_MODEL" --out "$POOL" --kind figure --persons 2000
+
+train_and_publish() { # name of the run and its config, name in the repository
+  "$PYTHON" -m training.train "training/configs/$1.toml" \
+    --set data.pool="$POOL" --set loop.max_minutes="$MINUTES"
+  "$PYTHON" -m training.export --checkpoint ".checkpoints/$1/last.pt" --out ".checkpoints/$1/model.onnx"
+  "$PYTHON" -m training.publish ".checkpoints/$1/model.onnx" --name "$2" \
+    --repository "$MODELS" --training-note ".checkpoints/$1/note.json"
+}
+train_and_publish detector_nano face_detector
+train_and_publish landmarks_t landmarks_t
+
+"$PYTHON" -m training.evaluate --synthetic --models "$MODELS"
+if [ -n "${REAL_FACES:-}" ]; then
+  "$PYTHON" -m training.evaluate --real "$REAL_FACES" --models "$MODELS"
+fi
