@@ -100,7 +100,7 @@ def _enliven(network: nn.Module) -> None:
         if isinstance(module, nn.Conv2d):
             inputs = module.weight[0].numel()
             # SiLU keeps 0.36 of the mean square of a standard normal: 1.7 squared makes up for it.
-            nn.init.normal_(module.weight, std=1.7 / math.sqrt(inputs))
+            nn.init.normal_(module.weight, std=1.4 / math.sqrt(inputs))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
