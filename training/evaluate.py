@@ -4,6 +4,15 @@
     python -m training.evaluate --synthetic
 
 Networks come from `--models` (ONNX), or one by one from `--checkpoint landmarks=FILE.pt`.
+
+DIR holds images (in folders or not) and `faces.json`, a list with an entry a face:
+  {"file": "cam1/a.png", "size": [width, height], "box": [x1, y1, x2, y2],
+   "points": {"right_eye": [x, y, v], "left_eye": ..., "nose": ..., "mouth_right": ...,
+              "mouth_left": ..., "chin": ...},
+   "attributes": ["glasses"], "difficulty": "easy" | "medium" | "hard"}
+The box reaches from brow top to chin and jaw to jaw; right is the subject's; v is 2 for a point
+that is seen, 1 for a guess, 0 for none. A listed file has all its faces listed; files under
+`other/` have one each, unlisted; any other file has none: what is found there is a false face.
 """
 
 import argparse
@@ -220,7 +229,11 @@ def _networks(options: argparse.Namespace) -> dict[str, Network]:
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m training.evaluate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--real", type=Path, metavar="DIR", help="folder with a faces.json")
     parser.add_argument("--synthetic", action="store_true", help="error on the gate sets")
     parser.add_argument("--models", type=Path, default=Path("model_repository"))

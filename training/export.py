@@ -92,19 +92,23 @@ def seeded_detector(variant: str = "nano", seed: int = 0) -> RTMDet:
 
 
 def _enliven(network: nn.Module) -> None:
-    """Draw convolutions that keep the size of the signal, as trained ones do.
+    """Draw convolutions that about keep the size of the signal, as trained ones do.
 
-    Through those of a fresh network it fades from layer to layer, until only rounding is left.
+    Through those of a fresh network it fades from layer to layer, until only rounding is left. What
+    residual branches add is kept small, since it piles up over the blocks of a deep variant.
     """
-    for module in network.modules():
+    for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d):
-            inputs = module.weight[0].numel()
-            # SiLU keeps 0.36 of the mean square of a standard normal: 1.7 squared makes up for it.
-            nn.init.normal_(module.weight, std=1.4 / math.sqrt(inputs))
+            gain = 0.3 if name.endswith("conv2.pointwise_conv.conv") else 1.5
+            nn.init.normal_(module.weight, std=gain / math.sqrt(module.weight[0].numel()))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="training.export", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="training.export",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--checkpoint", type=Path, required=True, help="file of training.train")
     parser.add_argument("--out", type=Path, required=True, help="the ONNX file to write")
     options = parser.parse_args(arguments)

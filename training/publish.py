@@ -159,7 +159,11 @@ def _revision() -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m training.publish", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m training.publish",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("model", help="the ONNX file, or the word rollback")
     parser.add_argument("--name", required=True, help="face_detector, landmarks_t, ...")
     parser.add_argument("--repository", type=Path, default=REPOSITORY)

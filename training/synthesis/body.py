@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.entities import FloatArray
-from training.synthesis.dressing import CHANNELS, CLOTH, TEMPERATURE, Wearer, draw_shell
+from training.synthesis.dressing import CHANNELS, CLOTH, SKIN, TEMPERATURE, Wearer, draw_shell
 from training.synthesis.fields import image_noise
 from training.synthesis.pose import NECK_PIVOT
 from training.synthesis.rasterizer import Canvas
@@ -66,6 +66,9 @@ def _add_collar(
     cover, drawn = draw_shell(wearer, grown.astype(np.float32), CLOTH)
     cover.values[..., TEMPERATURE] = clothes
     canvas.merge(cover, drawn & (inside(cover.values[..., :3]) > 0))
+    # The rim of the mesh pokes through its own shell: it wears the same cloth.
+    rim = (canvas.owner == SKIN) & (inside(canvas.values[..., :3]) > 0)
+    canvas.values[rim, TEMPERATURE] = clothes[rim]
 
 
 def _cloth(wearer: Wearer, rng: np.random.Generator) -> FloatArray:
