@@ -7,6 +7,7 @@ command or a setting is wrong, 3 the models needed are not there.
 import argparse
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,7 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         gateway = _gateway(settings)
     except (ValidationError, ServiceError) as error:
         return _complain(error)
-    return asyncio.run(_predict(gateway, given.files, options, given.draw))
+    try:
+        return asyncio.run(_predict(gateway, given.files, options, given.draw))
+    except BrokenPipeError:  # the reader has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the last flush
+        return SOME_FAILED
+    except OSError as error:  # the folder to draw into cannot be written
+        return _complain(error)
 
 
 def _gateway(settings: Settings) -> Gateway:
@@ -88,12 +95,13 @@ async def _predict_file(
 
 def _complain(error: Exception) -> int:
     print(f"thermal-landmarks: {error}", file=sys.stderr)
-    return USAGE if isinstance(error, InvalidOption | ValidationError) else NO_MODELS
+    return USAGE if isinstance(error, InvalidOption | ValidationError | OSError) else NO_MODELS
 
 
 def _write(file: Path, answer: ImageAnswer, used: ModelsUsed) -> None:
     dumped = answer.model_dump(mode="json", exclude_unset=True)
-    print(json.dumps({"file": str(file), **dumped, "models": used.model_dump(mode="json")}))
+    line = {"file": str(file), **dumped, "models": used.model_dump(mode="json")}
+    print(json.dumps(line), flush=True)
 
 
 def _draw(result: Result, path: Path) -> None:

@@ -37,8 +37,18 @@ def _parse_boxes(value: object) -> object:
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
-            raise ValueError("must be JSON: [[x1, y1, x2, y2], ...]") from None
+            value = None
+        if not (isinstance(value, list) and all(map(_is_box, value))):
+            raise ValueError("must be JSON: [[x1, y1, x2, y2], ...]")
     return value
+
+
+def _is_box(value: object) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 4
+        and all(type(number) in (int, float) for number in value)  # a bool is an int, too
+    )
 
 
 def _check_normalisation(value: str) -> str:
