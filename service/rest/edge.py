@@ -32,6 +32,7 @@ class Edge:
             await self._app(scope, receive, send)
             return
         call = _Call(scope, send)
+        scope = call.scope
         token = request_id.set(call.id)
         try:
             await self._app(scope, receive, call.send)
@@ -53,7 +54,7 @@ class Edge:
         self._telemetry.requests.labels("rest", route, str(status)).inc()
         self._telemetry.request_duration.labels("rest", route).observe(seconds)
         facts = {
-            "method": call.scope["method"],
+            "method": call.method,
             "route": route,
             "status": status,
             "duration_ms": round(1000 * seconds, 2),
@@ -66,7 +67,9 @@ class _Call:
     """One request on its way: watches the answer's status and stamps the id on it."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
-        self.scope = scope
+        self.method = scope["method"]
+        # HEAD is routed as GET; the server, which still sees HEAD, leaves the body out.
+        self.scope = scope = {**scope, "method": "GET"} if self.method == "HEAD" else scope
         self.started = time.perf_counter()
         self.status: int | None = None
         given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")

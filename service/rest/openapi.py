@@ -43,10 +43,15 @@ def _parameters(options: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _request_body(options: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _request_body() -> dict[str, Any]:
+    """The options are not listed again: the page would send all of them twice, and be refused."""
     images = {"type": "array", "items": _BINARY, "description": "One or several image files."}
-    fields = {IMAGE_FIELD: images, **options}
-    form = {"type": "object", "required": [IMAGE_FIELD], "properties": fields}
+    form = {
+        "type": "object",
+        "description": "Every option of the query may be a field here instead.",
+        "required": [IMAGE_FIELD],
+        "properties": {IMAGE_FIELD: images},
+    }
     return {
         "required": True,
         "content": {
@@ -65,7 +70,7 @@ def _landmarks_docs() -> dict[str, Any]:
     answers[429]["headers"] = {"Retry-After": {"schema": {"type": "integer"}}}
     drawn = {"image/png": {"schema": _BINARY}}
     answers[200] = {"model": models.LandmarksAnswer, "content": drawn}
-    extra = {"parameters": _parameters(options), "requestBody": _request_body(options)}
+    extra = {"parameters": _parameters(options), "requestBody": _request_body()}
     return {"responses": answers, "openapi_extra": extra}
 
 

@@ -2,6 +2,9 @@
 
 import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -77,6 +80,23 @@ def test_wrong_options(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("thermal-landmarks: ")
+
+
+def test_nowhere_to_draw(image: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(image, "--draw", image) == cli.USAGE
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("thermal-landmarks: ")
+
+
+def test_a_reader_that_leaves(image: Path) -> None:
+    """As in `thermal-landmarks predict ... | head -1`: no traceback."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "service.cli", "predict", str(image)]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (cli.SOME_FAILED, b"")
 
 
 def test_boxes_are_for_one_file(image: Path) -> None:

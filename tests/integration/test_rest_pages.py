@@ -113,6 +113,25 @@ async def test_description(client: httpx.AsyncClient) -> None:
     assert "http" not in str(document).replace("thermal", "")
 
 
+async def test_the_page_sends_no_option_twice(client: httpx.AsyncClient) -> None:
+    """It fills in every field with a default: one in both places would be refused."""
+    document = (await client.get("/openapi.json")).json()
+    operation = document["paths"]["/landmarks"]["post"]
+    form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert set(form["properties"]) == {"image"}
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/models", "/docs", "/openapi.json"])
+async def test_head(client: httpx.AsyncClient, path: str) -> None:
+    assert (await client.head(path)).status_code == 200
+
+
+async def test_head_of_what_is_posted(client: httpx.AsyncClient) -> None:
+    response = await client.head("/landmarks")
+    assert response.status_code == 405
+    assert response.headers["allow"] == "POST"
+
+
 async def test_description_is_openapi_3_0(client: httpx.AsyncClient) -> None:
     """Nothing that only later versions know, and no dangling reference."""
     document = (await client.get("/openapi.json")).json()

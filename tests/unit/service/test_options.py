@@ -72,6 +72,15 @@ def test_refused(name: str, value: str) -> None:
         parse_options({name: value})
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["[1, 2, 3, 4]", "null", '"box"', "[[1, 2, 3]]", '[["1", 2, 30, 40]]', "[[true, 2, 30, 40]]"],
+)
+def test_boxes_say_what_they_must_be(value: str) -> None:
+    with pytest.raises(InvalidOption, match=r"^boxes: must be JSON: \[\[x1, y1, x2, y2\], ...\]$"):
+        parse_options({"boxes": value})
+
+
 def test_every_complaint_is_data() -> None:
     with pytest.raises(InvalidOption) as caught:
         parse_options({"rotate": "45", "min_score": "2"})
