@@ -25,6 +25,7 @@ from training.distill import METHODS
 from training.engine import Batch, Recipe, RunState, train_one_epoch
 from training.reporting import RunReporter
 from training.schedule import AveragedModel, Progress, optimiser_for
+from training.synthesis.pool import PoolMissing
 from training.validation import validate
 from training.weighting import constant
 
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         config = load_config(options.config, options.set)
         run(config, CHECKPOINTS / config.name, resume=options.resume, init=options.init)
-    except (ConfigError, checkpoint.CheckpointError) as error:
+    except (ConfigError, PoolMissing, checkpoint.CheckpointError) as error:
         raise SystemExit(str(error)) from None
 
 

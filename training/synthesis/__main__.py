@@ -11,8 +11,9 @@ import argparse
 import os
 from pathlib import Path
 
+from training.synthesis.head import HeadModelMissing
 from training.synthesis.importer import import_head
-from training.synthesis.pool import PLANS, write_pool
+from training.synthesis.pool import PLANS, PoolMissing, write_pool
 from training.synthesis.sheets import contact_sheet, sample_frame, write_gate
 
 
@@ -37,8 +38,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main() -> None:
-    args = _parser().parse_args()
+def main(arguments: list[str] | None = None) -> None:
+    try:
+        _run(_parser().parse_args(arguments))
+    except (HeadModelMissing, PoolMissing) as error:
+        raise SystemExit(str(error)) from None
+
+
+def _run(args: argparse.Namespace) -> None:
     if args.command == "import-head":
         import_head(args.checkout, args.out)
     elif args.command == "pool":

@@ -7,7 +7,7 @@ from service.entities import FloatArray
 from training.synthesis.dressing import CHANNELS, CLOTH, SKIN, TEMPERATURE, Wearer, draw_shell
 from training.synthesis.fields import image_noise
 from training.synthesis.pose import NECK_PIVOT
-from training.synthesis.rasterizer import Canvas
+from training.synthesis.rasterizer import Canvas, grid_triangles
 
 TOP, SLEEVE, BARE, LEGS = 10, 11, 12, 13  # which temperature field a part takes
 
@@ -86,13 +86,6 @@ def _cloth(wearer: Wearer, rng: np.random.Generator) -> FloatArray:
 Mesh = tuple[FloatArray, NDArray[np.int32]]
 
 
-def _grid_triangles(rows: int, columns: int) -> NDArray[np.int32]:
-    index = np.arange(rows * columns).reshape(rows, columns)
-    a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, 1:], index[1:, :-1]
-    pairs = [np.stack([a, b, c], -1).reshape(-1, 3), np.stack([a, c, d], -1).reshape(-1, 3)]
-    return np.concatenate(pairs).astype(np.int32)
-
-
 def _superellipsoid(
     centre: tuple[float, float, float], radii: tuple[float, float, float], power: float
 ) -> Mesh:
@@ -100,7 +93,7 @@ def _superellipsoid(
     ball = np.stack([np.cos(u) * np.cos(v), np.sin(v), np.sin(u) * np.cos(v)], axis=2)
     norm = (np.abs(ball) ** power).sum(axis=2, keepdims=True) ** (1 / power)
     points = np.asarray(centre) + ball / norm * np.asarray(radii)
-    return points.reshape(-1, 3).astype(np.float32), _grid_triangles(15, 25)
+    return points.reshape(-1, 3).astype(np.float32), grid_triangles(15, 25)
 
 
 def _capsule(
@@ -118,7 +111,7 @@ def _capsule(
         radius * np.sqrt(np.clip(1 - np.abs(2 * along - 1) ** 12, 0.05, 1)) * (1.1 - 0.3 * along)
     )
     points = (a + (b - a) * along[:, None])[:, None] + ring[None] * width[:, None, None]
-    return points.reshape(-1, 3).astype(np.float32), _grid_triangles(8, 13)
+    return points.reshape(-1, 3).astype(np.float32), grid_triangles(8, 13)
 
 
 def _draw(layer: Canvas, wearer: Wearer, mesh: Mesh, owner: int) -> None:

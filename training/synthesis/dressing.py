@@ -13,7 +13,7 @@ from service.entities import FloatArray
 from training.synthesis.fields import image_noise
 from training.synthesis.head import HeadModel
 from training.synthesis.pose import PosedHead
-from training.synthesis.rasterizer import Canvas
+from training.synthesis.rasterizer import Canvas, grid_triangles
 
 CHANNELS = 5  # canonical x, y, z (cm); temperature (C); cosine of the viewing angle
 TEMPERATURE = 3
@@ -67,13 +67,9 @@ def draw_sheet(
     """Draw a grid of points [R, C, 3], given in head coordinates, with a temperature field."""
     rows, columns = points.shape[:2]
     flat = points.reshape(-1, 3).astype(np.float32) @ wearer.posed.rotation.T
-    index = np.arange(rows * columns).reshape(rows, columns)
-    a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, 1:], index[1:, :-1]
-    triangles = np.concatenate(
-        [np.stack([a, b, c], -1).reshape(-1, 3), np.stack([a, c, d], -1).reshape(-1, 3)]
-    )
+    triangles = grid_triangles(rows, columns)
     sheet = Canvas(*wearer.posed.size, CHANNELS)
     attributes = np.full((len(flat), CHANNELS), 99.0, np.float32)
-    sheet.draw(wearer.posed.project(flat), triangles.astype(np.int32), attributes, owner)
+    sheet.draw(wearer.posed.project(flat), triangles, attributes, owner)
     sheet.values[..., TEMPERATURE] = field
     canvas.merge(sheet, sheet.owner >= 0)

@@ -105,3 +105,11 @@ def vertex_normals(vertices: FloatArray, triangles: NDArray[np.int32]) -> FloatA
     _accumulate_normals(normals, np.ascontiguousarray(vertices, np.float32), triangles)
     length = np.linalg.norm(normals, axis=1, keepdims=True)
     return np.asarray(normals / np.maximum(length, 1e-9), np.float32)
+
+
+def grid_triangles(rows: int, columns: int) -> NDArray[np.int32]:
+    """Two triangles for each cell of a grid of vertices, row by row: int32 [F, 3]."""
+    index = np.arange(rows * columns).reshape(rows, columns)
+    a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, 1:], index[1:, :-1]
+    pairs = [np.stack([a, b, c], -1).reshape(-1, 3), np.stack([a, c, d], -1).reshape(-1, 3)]
+    return np.concatenate(pairs).astype(np.int32)
