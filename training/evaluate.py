@@ -18,7 +18,7 @@ that is seen, 1 for a guess, 0 for none. A listed file has all its faces listed;
 import argparse
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,6 @@ from training.metrics import MIN_SCORE
 from training.real_faces import (
     GUESSED,
     SEEN,
-    UNMARKED,
     MarkedFace,
     ScoredFace,
     error_percentiles,
@@ -78,8 +77,12 @@ def evaluate_real(
     landmarks: Network,
     min_score: float = MIN_SCORE,
     overlays: Path | None = None,
+    unmarked: Collection[str] = (),
 ) -> RealReport:
-    """Score a folder of marked real images (see `training.real_faces`)."""
+    """Score a folder of marked real images (see `training.real_faces`).
+
+    unmarked: files with people whom nobody marked; what is found there counts as nothing.
+    """
     marks = read_marks(folder)
     report = RealReport([], [], [], 0, [])
     for name in list_images(folder):
@@ -94,10 +97,9 @@ def evaluate_real(
             _draw(overlays / f"{name}.png", frame, found)
         if name in marks:
             _score_listed(report, frame, marks[name], found, landmarks)
-        elif not name.startswith("other/"):
+        elif not name.startswith("other/") and name not in unmarked:
             report.empty_files += 1
-            least = UNMARKED.get(name, 0.0)
-            report.false_faces += [(name, box) for box in boxes if box.size >= least]
+            report.false_faces += [(name, box) for box in boxes]
     return report
 
 
@@ -207,6 +209,7 @@ def main(arguments: list[str] | None = None) -> None:
             networks["landmarks"],
             options.min_score,
             options.overlays,
+            options.unmarked,
         )
         print_report(report)
         results["real"] = summary(report)
@@ -241,6 +244,13 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--checkpoint", action="append", default=[], metavar="TASK=FILE")
     parser.add_argument("--min-score", type=float, default=MIN_SCORE)
     parser.add_argument("--overlays", type=Path, metavar="OUT", help="folder for drawn pictures")
+    parser.add_argument(
+        "--unmarked",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="holds people whom nobody marked: no false faces there",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the aggregates")
     options = parser.parse_args(arguments)
     if not (options.real or options.synthetic):

@@ -27,8 +27,6 @@ POINTS: Final[dict[str, slice]] = {
 }
 SEEN, GUESSED = 2, 1
 SUFFIXES: Final = {".png", ".jpg", ".jpeg", ".tiff", ".tif", ".npy", ".bmp"}
-# Unlisted people too far away to mark: what is found there, smaller than this, counts as nothing.
-UNMARKED: Final = {"radiometric/flir_e30bx_street.jpg": 24.0}
 
 
 @dataclass(frozen=True)

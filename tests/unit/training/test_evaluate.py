@@ -128,6 +128,12 @@ def test_the_table_is_printed(report: RealReport, capsys: pytest.CaptureFixture[
     json.dumps(summary(report))
 
 
+def test_unmarked_people_are_no_false_faces(folder: Path) -> None:
+    report = evaluate_real(folder, detector, landmarks, unmarked=["radiometric/empty.png"])
+    assert not report.false_faces
+    assert report.empty_files == 0
+
+
 def test_a_low_score_finds_nothing(folder: Path) -> None:
     report = evaluate_real(folder, detector, landmarks, min_score=0.95)
     assert recall(report.faces, 0) == (0, 3)
