@@ -35,7 +35,10 @@ def _minmax_v1(values: FloatArray, inside: NDArray[np.bool_]) -> FloatArray:
 
 
 def _clahe_v1(values: FloatArray, inside: NDArray[np.bool_]) -> FloatArray:
-    """`linear-v1`, then contrast-limited histogram equalisation on 8 x 8 tiles, clip limit 2."""
+    """`linear-v1`, then contrast-limited histogram equalisation on 8 x 8 tiles, clip limit 2.
+
+    The tiles also count the pixels outside: the frame's edge, repeated.
+    """
     grey = np.clip(_linear_v1(values, inside), 0, 255).astype(np.uint8)
     return cv2.createCLAHE(2.0, (8, 8)).apply(grey).astype(np.float32)
 
@@ -65,7 +68,8 @@ def normalise(
 ) -> ByteArray:
     """Map `values` float32 `[H, W]` to uint8 `[H, W]`, white hot.
 
-    inside: bool `[H, W]`, at least one True; pixels outside it do not count and become `OUTSIDE`.
+    inside: bool `[H, W]`, at least one True; pixels outside it do not set the range and
+        become `OUTSIDE`.
     black_hot: the values are inverted first.
     """
     function = NORMALISATIONS[resolve_normalisation(method)]

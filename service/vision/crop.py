@@ -15,6 +15,7 @@ from service.imaging.normalisation import OUTSIDE, normalise
 
 LANDMARK_INPUT = 256  # pixels, both sides of the landmark networks' input
 DETECTOR_INPUT = 320  # pixels, both sides of the detector's input
+OPENCV_SIDE = 32_766  # pixels a side that cv2.warpAffine takes
 CROP_SCALE = 1.25  # side of the square landmark crop / longer side of the box
 
 
@@ -75,6 +76,8 @@ def sample(
         )
     else:
         matrix = np.array([[scale, 0, ox], [0, scale, oy]], np.float64)
+    if max(source.shape) > OPENCV_SIDE:
+        source, matrix = _window(source, matrix, size)
     warped = cv2.warpAffine(
         source, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
@@ -82,6 +85,20 @@ def sample(
     inside_x = np.abs((steps - ox) / scale - (width - 1) / 2) <= width / 2
     inside_y = np.abs((steps - oy) / scale - (height - 1) / 2) <= height / 2
     return np.asarray(warped, np.float32), inside_y[:, None] & inside_x[None, :]
+
+
+def _window(
+    source: FloatArray, matrix: NDArray[np.float64], size: int
+) -> tuple[FloatArray, NDArray[np.float64]]:
+    """The part of a very long frame that reaches the network's square, and the map from there."""
+    moved, parts = matrix.copy(), []
+    for axis, length in ((0, source.shape[1]), (1, source.shape[0])):
+        scale, offset = matrix[axis, axis], matrix[axis, 2]
+        start = int(np.clip(np.floor(-offset / scale) - 2, 0, length - 1))
+        end = int(np.clip(np.ceil((size - offset) / scale) + 2, start + 1, length))
+        moved[axis, 2] += scale * start
+        parts.append(slice(start, end))
+    return np.ascontiguousarray(source[parts[1], parts[0]]), moved
 
 
 def landmark_crop(

@@ -15,7 +15,7 @@ MAX_BOXES = 12  # boxes a detector frame can carry
 @dataclass(frozen=True)
 class LandmarkSample:
     """image uint8 [1, 256, 256]; points float32 [68, 2] crop pixels (x, y); weight float32 [68]:
-    0 = not to be learned from (outside the crop, or not annotated)."""
+    0 = not to be learned from (outside the crop or the frame, or not annotated)."""
 
     image: ByteArray
     points: FloatArray

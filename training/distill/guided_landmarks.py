@@ -25,7 +25,8 @@ def build(config: MethodConfig) -> Method:
         maps, logits_x, logits_y = _forward(student, batch.images)
         loss_x = axis_loss(logits_x, batch.points[..., 0], width, batch.weight, config)
         loss_y = axis_loss(logits_y, batch.points[..., 1], height, batch.weight, config)
-        guide = map_cross_entropy(maps, batch.points / width, batch.weight)
+        places = torch.stack([batch.points[..., 0] / width, batch.points[..., 1] / height], -1)
+        guide = map_cross_entropy(maps, places, batch.weight)
         return Terms(task={"kl": (loss_x + loss_y) / 2, "map": guide})
 
     return method

@@ -10,8 +10,8 @@ from training.synthesis.fields import image_noise
 def expose(temperature: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Degrees Celsius [H, W] at sensor resolution to what a file of that camera would hold.
 
-    float32 [H, W]: degrees (radiometric cameras), or 0-255 grey levels after the camera's own gain
-    control, black-hot in one of ten.
+    float32 [H, W]: degrees (radiometric cameras; a few negated), or 0-255 grey levels after the
+    camera's own gain control, black-hot in one of ten.
     """
     image = _optics(temperature, rng)
     image = _sensor_noise(image, rng)
@@ -31,7 +31,7 @@ def expose(temperature: FloatArray, rng: np.random.Generator) -> FloatArray:
 
 
 def _optics(image: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Point spread 0.3-1.6 pixels, sometimes defocus or motion."""
+    """Point spread 0.3-1.3 pixels, up to 2.2 out of focus; sometimes motion."""
     sigma = rng.uniform(0.3, 1.3) if rng.random() < 0.85 else rng.uniform(1.3, 2.2)
     image = np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32)
     if rng.random() < 0.12:

@@ -15,10 +15,9 @@ from training.synthesis.head import HeadModel
 from training.synthesis.pose import PosedHead
 from training.synthesis.rasterizer import Canvas, grid_triangles
 
-CHANNELS = 5  # canonical x, y, z (cm); temperature (C); cosine of the viewing angle
+CHANNELS = 4  # canonical x, y, z (cm); temperature (C)
 TEMPERATURE = 3
 SKIN, CLOTH, HAIR, GLASSES = 0, 1, 2, 3  # owners on the canvas
-HEAD_AXIS = np.array([0.0, 3.0, 0.0], np.float32)  # cm; a point inside the skull
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def draw_shell(
     cover = Canvas(*wearer.posed.size, CHANNELS)
     pushed = posed.project(posed.camera + posed.normals * thickness[:, None])
     triangles = head.triangles[(thickness[head.triangles] > 0.02).all(axis=1)]
-    attributes = np.column_stack([head.neutral, np.zeros(len(pushed)), posed.cosine])
+    attributes = np.column_stack([head.neutral, np.zeros(len(pushed))])
     cover.draw(pushed, triangles, attributes.astype(np.float32), owner)
     return cover, cover.owner >= 0
 

@@ -11,7 +11,7 @@ def vertex_noise(
 ) -> FloatArray:
     """`count` smooth fields [count, V] of unit deviation and correlation length `length` (cm).
 
-    Random Fourier features of a Gaussian kernel: exact statistics, one cosine a feature.
+    Random Fourier features of a Gaussian kernel, one cosine a feature.
     """
     features = 24
     fields = np.empty((count, len(points)), np.float32)
@@ -23,7 +23,7 @@ def vertex_noise(
 
 
 def image_noise(height: int, width: int, cells: float, rng: np.random.Generator) -> FloatArray:
-    """A smooth field [height, width], unit deviation, about `cells` bumps along the longer side."""
+    """A smooth field [height, width], deviation 0.8-0.9, `cells` bumps along the longer side."""
     step = max(height, width) / max(cells, 1.0)
     rows, columns = max(2, round(height / step) + 1), max(2, round(width / step) + 1)
     coarse = rng.normal(0, 1, (rows, columns)).astype(np.float32)

@@ -98,7 +98,7 @@ def extend_down(layer: Layer, rows: int) -> Layer:
 
 
 def _visible(owner: Owners, points: FloatArray, index: int) -> float:
-    """The part of a face's box (of the whole box, also outside the frame) that nobody hides."""
+    """The part of a face's box (of the whole box, also outside the frame) that shows its person."""
     low, high = points.min(axis=0), points.max(axis=0)
     area = max(float(np.prod(high - low)), 1e-6)
     x1, y1 = np.maximum(np.floor(low), 0).astype(int)

@@ -51,10 +51,9 @@ def add_headwear(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> No
 
 
 def _from_face(canonical: FloatArray) -> FloatArray:
-    """Angle in degrees from the face's axis (through the nose bridge) about the skull's middle."""
-    offset = canonical - np.array([0.0, 0.0, 0.0], np.float32)
+    """Angle in degrees from straight ahead (a little down), seen from the head's origin."""
     axis = np.array([0.0, -0.05, 1.0], np.float32)
-    cosine = (offset @ axis) / np.maximum(np.linalg.norm(offset, axis=-1), 1e-6)
+    cosine = (canonical @ axis) / np.maximum(np.linalg.norm(canonical, axis=-1), 1e-6)
     return np.asarray(np.rad2deg(np.arccos(np.clip(cosine, -1, 1))), np.float32)
 
 

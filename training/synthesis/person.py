@@ -69,7 +69,7 @@ def render_person(
     canvas = Canvas(plan.height, plan.width, dressing.CHANNELS)
     reflected = ambient + rng.normal(0, 1.5)
     seen = apparent(skin, posed.cosine, reflected, float(rng.normal(0.975, 0.006)))
-    attributes = np.column_stack([head.neutral, seen, posed.cosine]).astype(np.float32)
+    attributes = np.column_stack([head.neutral, seen]).astype(np.float32)
     canvas.draw(posed.image, head.triangles, attributes, dressing.SKIN)
     wearer = dressing.Wearer(head, shaped, posed, ambient, float(np.median(skin)))
     add_beard(canvas, wearer, rng)

@@ -5,6 +5,7 @@ One shard is a folder of plain arrays: `temperature.npy` uint16 [n, H, W] (0 = n
 pitch, roll in degrees; ambient in Celsius; away 0 or 1).
 """
 
+import multiprocessing
 import os
 import shutil
 from concurrent.futures import ProcessPoolExecutor
@@ -42,7 +43,6 @@ class Layer:
     temperature: FloatArray
     cover: FloatArray
     landmarks: FloatArray
-    yaw: float
     ambient: float
     away: bool
 
@@ -92,7 +92,6 @@ class Pool:
             temperature=coded.astype(np.float32) / np.float32(STEPS) - np.float32(OFFSET),
             cover=(coded > 0).astype(np.float32),
             landmarks=self._landmarks[index].copy(),
-            yaw=float(facts[0]),
             ambient=float(facts[3]),
             away=bool(facts[4]),
         )
@@ -116,7 +115,7 @@ def write_shard(
         for i in range(persons)
     ]
     part = target.with_name(f".{target.name}.{os.getpid()}")
-    part.mkdir(parents=True)
+    part.mkdir(parents=True, exist_ok=True)  # an ended run may have left one of the same id
     facts = [[p.pose.yaw, p.pose.pitch, p.pose.roll, p.ambient, p.away] for p in rendered]
     np.save(part / "temperature.npy", np.stack([encode(p) for p in rendered]))
     np.save(part / "landmarks.npy", np.stack([p.landmarks for p in rendered]))
@@ -136,7 +135,9 @@ def write_pool(
     """Render at least `persons` in shards, in parallel; shards already there are kept."""
     folder.mkdir(parents=True, exist_ok=True)
     shards = -(-persons // SHARD)
-    with ProcessPoolExecutor(workers) as executor:
+    # Spawned, not forked: a fork keeps its parent's BLAS threads, whatever the environment says.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as executor:
         jobs = [
             executor.submit(write_shard, folder, head_file, kind, seed, s) for s in range(shards)
         ]

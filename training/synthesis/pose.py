@@ -142,7 +142,7 @@ def pose_head(
     toward_body = toward_body * toward_body * (3 - 2 * toward_body)
     turned = (vertices - NECK_PIVOT) @ rotation.T * (1 - toward_body)
     turned = turned + (vertices - NECK_PIVOT) @ body.T * toward_body
-    turned = (turned - (-NECK_PIVOT) @ rotation.T + 0.0).astype(np.float32)
+    turned = (turned + NECK_PIVOT @ rotation.T).astype(np.float32)
     scale = face_pixels / 14.2  # the box of the mean frontal face is 14.2 cm a side
     image = project(turned, scale, pose.distance, centre)
     normals = vertex_normals(turned, head.triangles)

@@ -45,6 +45,7 @@ def contact_sheet(pool: Path, out: Path, seed: int) -> None:
     rows += [np.hstack(frames[i : i + 6]) for i in range(0, 12, 6)]
     width = max(row.shape[1] for row in rows)
     padded = [cv2.copyMakeBorder(r, 0, 0, 0, width - r.shape[1], cv2.BORDER_CONSTANT) for r in rows]
+    out.parent.mkdir(parents=True, exist_ok=True)  # OpenCV would write nothing and say nothing
     cv2.imwrite(str(out), np.vstack(padded))
 
 
@@ -61,6 +62,7 @@ def sample_frame(pool: Path, out: Path, seed: int) -> None:
     layer = extend_down(layer, height)
     scene = over(layer, scale, origin.astype(np.float32), scene)
     scene = cv2.GaussianBlur(scene, (0, 0), 0.7) + rng.normal(0, 0.04, scene.shape)
+    out.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(out), np.round((scene + 273.15) * 100).astype(np.uint16))
 
 

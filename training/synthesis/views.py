@@ -14,7 +14,7 @@ from training.synthesis.camera import expose
 from training.synthesis.occluders import add_occluder
 from training.synthesis.pool import Layer
 
-SENSOR_FACE = (20.0, 200.0)  # face size on the sensor, pixels, log-uniform
+SENSOR_FACE = (20.0, 200.0)  # face size on the sensor, pixels, log-uniform up to what a layer gives
 MARGIN = 2.0  # side of the composed square / longer side of the box
 CROP_SCALES = (1.05, 1.65)  # side of the crop / longer side of the box; serving uses 1.25
 SHIFT = 0.07  # of the box, spread of the crop's centre
@@ -22,13 +22,11 @@ SHIFT = 0.07  # of the box, spread of the crop's centre
 
 @dataclass(frozen=True)
 class View:
-    """image uint8 [256, 256]; points float32 [68, 2] in its pixels; weight float32 [68];
-    sensor_size: pixels across the face on the sensor."""
+    """image uint8 [256, 256]; points float32 [68, 2] in its pixels; weight float32 [68]."""
 
     image: ByteArray
     points: FloatArray
     weight: FloatArray
-    sensor_size: float
 
 
 def mirror(layer: Layer) -> Layer:
@@ -39,7 +37,6 @@ def mirror(layer: Layer) -> Layer:
         np.ascontiguousarray(layer.temperature[:, ::-1]),
         np.ascontiguousarray(layer.cover[:, ::-1]),
         landmarks,
-        -layer.yaw,
         layer.ambient,
         layer.away,
     )
@@ -90,7 +87,7 @@ def landmark_view(layer: Layer, rng: np.random.Generator) -> View:
     values, points = _frame_edge(values, points, rng)
     if rng.random() < 0.12:
         values, points = _upscale(values, points, rng)
-    return _crop(values, points, layer.face_size * scale, rng)
+    return _crop(values, points, rng)
 
 
 def _frame_edge(
@@ -126,9 +123,7 @@ def _upscale(
     return np.asarray(larger, np.float32), (points + 0.5) * factor - 0.5
 
 
-def _crop(
-    values: FloatArray, points: FloatArray, sensor_size: float, rng: np.random.Generator
-) -> View:
+def _crop(values: FloatArray, points: FloatArray, rng: np.random.Generator) -> View:
     low, high = points.min(axis=0), points.max(axis=0)
     extent = float((high - low).max())
     shift = np.clip(rng.normal(0, SHIFT, 2), -0.15, 0.15) * extent
@@ -143,4 +138,4 @@ def _crop(
     seen = (points > -slack).all(axis=1) & (points < limits).all(axis=1)
     seen &= (placed >= 0).all(axis=1) & (placed <= LANDMARK_INPUT - 1).all(axis=1)
     image = normalise(warped, inside=inside)
-    return View(image, np.asarray(placed, np.float32), np.asarray(seen, np.float32), sensor_size)
+    return View(image, np.asarray(placed, np.float32), np.asarray(seen, np.float32))
