@@ -35,11 +35,13 @@ def _optics(image: FloatArray, rng: np.random.Generator) -> FloatArray:
     sigma = rng.uniform(0.3, 1.3) if rng.random() < 0.85 else rng.uniform(1.3, 2.2)
     image = np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32)
     if rng.random() < 0.12:
-        length = int(rng.integers(2, 6))
+        length = int(rng.integers(1, 4))
         kernel = np.zeros((2 * length + 1, 2 * length + 1), np.float32)
-        angle, middle = rng.uniform(0, np.pi), (length, length)
-        tip = round(length + np.cos(angle) * length), round(length + np.sin(angle) * length)
-        cv2.line(kernel, middle, tip, 1.0)
+        angle = rng.uniform(0, np.pi)
+        dx, dy = round(np.cos(angle) * length), round(np.sin(angle) * length)
+        # Through the middle to both sides, or the picture would move away from its labels.
+        cv2.line(kernel, (length - dx, length - dy), (length + dx, length + dy), 1.0)
+        kernel += kernel[::-1, ::-1]  # a drawn line favours one side by a pixel
         smeared = cv2.filter2D(image, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE)
         return np.asarray(smeared, np.float32)
     return image

@@ -53,11 +53,11 @@ def compose_frame(portraits: Pool, figures: Pool, rng: np.random.Generator) -> F
     landmarks = np.zeros((count, 68, 2), np.float32)
     for index in np.argsort(sizes):  # far to near
         landmarks[index] = _place(scene, owner, layers[index], sizes[index], int(index), rng)
-    visible = [_visible(owner, points, i) for i, points in enumerate(landmarks)]
     if count and rng.random() < 0.08:
         index = int(rng.integers(count))
         box = np.concatenate([landmarks[index].min(axis=0), landmarks[index].max(axis=0)])
-        add_occluder(scene, box, ambient, rng)
+        owner[add_occluder(scene, box, ambient, rng)] = -1
+    visible = [_visible(owner, points, i) for i, points in enumerate(landmarks)]
     values = expose(scene, rng)
     return _label(values, landmarks, visible, [layer.away for layer in layers], unit)
 

@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from service.entities import FloatArray
 from training.synthesis.backgrounds import fill_polygon
@@ -10,8 +11,11 @@ from training.synthesis.fields import image_noise
 
 def add_occluder(
     temperature: FloatArray, box: FloatArray, ambient: float, rng: np.random.Generator
-) -> None:
-    """Cover part of the face in `box` (x1, y1, x2, y2 pixels) of a scene [H, W] in Celsius."""
+) -> NDArray[np.bool_]:
+    """Cover part of the face in `box` (x1, y1, x2, y2 pixels) of a scene [H, W] in Celsius.
+
+    Returns the covered pixels [H, W].
+    """
     x1, y1, x2, y2 = (float(side) for side in box)
     size = float(np.sqrt(max((x2 - x1) * (y2 - y1), 1.0)))
     centre = np.array([rng.uniform(x1, x2), rng.uniform(y1 + 0.3 * (y2 - y1), y2 + 0.2 * size)])
@@ -33,6 +37,7 @@ def add_occluder(
     inside = cover > 0
     height, width = temperature.shape
     temperature[inside] = value + 0.4 * image_noise(height, width, 10, rng)[inside]
+    return inside
 
 
 def _hand(cover: FloatArray, centre: FloatArray, size: float, rng: np.random.Generator) -> None:

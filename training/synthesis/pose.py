@@ -134,9 +134,9 @@ def pose_head(
     face_pixels: wanted size of the landmark box, sqrt(w * h) in pixels at the frontal view.
     """
     rotation = rotation_matrix(pose.yaw, pose.pitch, pose.roll)
-    body = rotation_matrix(
-        pose.yaw * rng.uniform(0.0, 0.8), rng.normal(0, 5), pose.roll * rng.uniform(0, 0.4)
-    )
+    # Who is seen from behind stands with the back to the camera; a neck does not turn that far.
+    follow = rng.uniform(0.8, 1.0) if abs(pose.yaw) > 95 else rng.uniform(0.0, 0.8)
+    body = rotation_matrix(pose.yaw * follow, rng.normal(0, 5), pose.roll * rng.uniform(0, 0.4))
     neutral_y = head.neutral[:, 1] + 0.15 * np.maximum(head.neutral[:, 2] - 4.0, 0.0)
     toward_body = np.clip((-9.0 - neutral_y) / 8.0, 0.0, 1.0)[:, None]
     toward_body = toward_body * toward_body * (3 - 2 * toward_body)

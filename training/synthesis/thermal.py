@@ -67,9 +67,10 @@ def _near(points: FloatArray, centres: FloatArray, sigma: float) -> FloatArray:
 
 
 def _polyline(points: FloatArray, pieces: int = 6) -> FloatArray:
+    """The line through `points` [P, 3], both ends included, as close points [Q, 3]."""
     steps = np.linspace(0, 1, pieces, endpoint=False)[:, None, None]
     dense = points[None, :-1] * (1 - steps) + points[None, 1:] * steps
-    return dense.reshape(-1, 3).astype(np.float32)
+    return np.concatenate([dense.reshape(-1, 3), points[-1:]]).astype(np.float32)
 
 
 def _concavity(head: HeadModel, rounds: int) -> FloatArray:
@@ -114,7 +115,7 @@ class Anatomy:
                                _polyline(lm[[42, 43, 44, 45, 46, 47, 42]])])  # fmt: skip
         brows = np.concatenate([_polyline(lm[17:22]), _polyline(lm[22:27])])
         inner_lips = _polyline(lm[[60, 61, 62, 63, 64, 65, 66, 67, 60]])
-        lips = np.concatenate([_polyline(lm[48:60]), inner_lips])
+        lips = np.concatenate([_polyline(lm[[*range(48, 60), 48]]), inner_lips])
         skin = head.of_region("face", "head_neck")
         inside = head.of_region("mouth_socket", "gums_tongue")
         maps = {

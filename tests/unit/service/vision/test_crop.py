@@ -127,3 +127,13 @@ def test_degenerate_boxes_do_no_harm(box: Box) -> None:
     crop, axis_map = landmark_crop(blob(40, 40, 20, 20, 5), box, "auto")
     assert crop.shape == (256, 256)
     assert axis_map.scale > 0
+
+
+def test_a_frame_longer_than_the_warp_can_address() -> None:
+    values = np.zeros((20, 40_000), np.float32)
+    values[:, 20_000:] = 1.0
+    view, _ = letterbox(values, "linear-v1")
+    assert view.shape == (320, 320)
+    crop, axis_map = landmark_crop(values, Box(39_900, 2, 39_916, 18), "linear-v1")
+    assert crop.shape == (256, 256)
+    assert axis_map.to_network(np.array([39_908.0, 10.0], np.float32)) == pytest.approx(127.5)

@@ -1,7 +1,7 @@
 import numpy as np
 
 from training.synthesis.backgrounds import background
-from training.synthesis.camera import expose
+from training.synthesis.camera import _optics, expose
 from training.synthesis.fields import image_noise, smoothstep, vertex_noise
 from training.synthesis.occluders import add_occluder
 
@@ -43,3 +43,13 @@ def test_smoothstep_and_noise() -> None:
     points = rng.uniform(-10, 10, (4000, 3)).astype(np.float32)
     fields = vertex_noise(points, 2.0, 8, rng)
     assert 0.7 < fields.std() < 1.3
+
+
+def test_blur_and_motion_leave_things_where_they_are() -> None:
+    scene = np.full((61, 61), 20.0, np.float32)
+    scene[29:32, 29:32] = 30.0
+    yy, xx = np.mgrid[:61, :61]
+    for seed in range(80):
+        warm = _optics(scene, np.random.default_rng(seed)) - 20.0
+        centre = np.array([(xx * warm).sum(), (yy * warm).sum()]) / warm.sum()
+        np.testing.assert_allclose(centre, 30.0, atol=0.05)
