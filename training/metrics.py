@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from service.entities import FloatArray
 from service.landmark_schema import OUTER_EYE_CORNERS
-from service.vision.detection import non_maximum_suppression
+from service.vision.detection import non_maximum_suppression, pairwise_iou
 
 FAILURE_LIMIT = 0.08  # normalised error above which a face counts as failed
 MATCH_IOU = 0.5
@@ -67,15 +67,6 @@ def summarise_errors(errors: FloatArray, limit: float = FAILURE_LIMIT) -> dict[s
         "failure_rate": float((errors > limit).mean()),
         "auc": float(np.maximum(1 - errors / limit, 0).mean()),
     }
-
-
-def pairwise_iou(boxes: FloatArray, others: FloatArray) -> FloatArray:
-    """IoU `[K, M]` of `boxes` `[K, 4]` with `others` `[M, 4]`; 0 for empty ones."""
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    shared = np.prod(np.maximum(high - low, 0), axis=2)
-    union = box_size(boxes)[:, None] ** 2 + box_size(others)[None, :] ** 2 - shared
-    return np.asarray(shared / np.maximum(union, 1e-9))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from typing import Any, Final
 import numpy as np
 
 from service.entities import Box, FloatArray
-from training.metrics import MATCH_IOU, pairwise_iou
+from service.vision.detection import pairwise_iou
+from training.metrics import MATCH_IOU
 
 # The landmarks whose mean is each marked point.
 POINTS: Final[dict[str, slice]] = {

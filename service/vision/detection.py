@@ -52,11 +52,14 @@ def non_maximum_suppression(
     return np.asarray(order[alive], np.intp)
 
 
-def pairwise_iou(boxes: FloatArray) -> FloatArray:
-    """Intersection over union of each pair of `boxes` `[K, 4]`: `[K, K]`; 0 for empty ones."""
-    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+def pairwise_iou(boxes: FloatArray, others: FloatArray | None = None) -> FloatArray:
+    """Intersection over union `[K, M]` of `boxes` `[K, 4]` with `others` `[M, 4]`, or with one
+    another; 0 for empty ones."""
+    if others is None:
+        others = boxes
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
     shared = np.prod(np.maximum(high - low, 0), axis=2)
-    areas = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
-    union = areas[:, None] + areas[None, :] - shared
+    areas, more = (np.prod(np.maximum(b[:, 2:] - b[:, :2], 0), axis=1) for b in (boxes, others))
+    union = areas[:, None] + more[None, :] - shared
     return np.asarray(shared / np.maximum(union, 1e-9), np.float32)

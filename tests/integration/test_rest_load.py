@@ -101,6 +101,15 @@ async def test_probes_answer_while_all_is_busy(
     await working
 
 
+def landmarks_scope(query: bytes) -> dict[str, Any]:
+    """A POST to /landmarks in plain ASGI."""
+    return {
+        "type": "http", "method": "POST", "path": "/landmarks", "raw_path": b"/landmarks",
+        "query_string": query, "headers": [], "http_version": "1.1",
+        "scheme": "http", "server": ("service", 80), "client": ("test", 1),
+    }  # fmt: skip
+
+
 async def test_client_that_hangs_up(
     gateway: Gateway, backend: FakeBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -113,11 +122,7 @@ async def test_client_that_hangs_up(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = {
-        "type": "http", "method": "POST", "path": "/landmarks", "raw_path": b"/landmarks",
-        "query_string": b"deadline_ms=60000", "headers": [], "http_version": "1.1",
-        "scheme": "http", "server": ("service", 80), "client": ("test", 1),
-    }  # fmt: skip
+    scope = landmarks_scope(b"deadline_ms=60000")
     await messages.put({"type": "http.request", "body": IMAGE, "more_body": False})
     call = asyncio.create_task(gateway.rest_app()(scope, messages.get, send))
     await until(lambda: backend.calls)
@@ -138,11 +143,7 @@ async def test_client_that_hangs_up_while_sending(gateway: Gateway) -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = {
-        "type": "http", "method": "POST", "path": "/landmarks", "raw_path": b"/landmarks",
-        "query_string": b"", "headers": [], "http_version": "1.1",
-        "scheme": "http", "server": ("service", 80), "client": ("test", 1),
-    }  # fmt: skip
+    scope = landmarks_scope(b"")
     await messages.put({"type": "http.request", "body": IMAGE[:10], "more_body": True})
     await messages.put({"type": "http.disconnect"})
     async with asyncio.timeout(30):

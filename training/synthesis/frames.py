@@ -13,7 +13,7 @@ from training.synthesis.backgrounds import background
 from training.synthesis.camera import expose
 from training.synthesis.occluders import add_occluder
 from training.synthesis.pool import Layer, Pool
-from training.synthesis.views import mirror, resample
+from training.synthesis.views import mirror, over
 
 # Width, height and share of the cameras. Larger sensors are composed at 464 pixels: the detector
 # sees 320 in any case.
@@ -81,9 +81,7 @@ def _place(
         spot[1] = rng.uniform(0.08, 0.55) * height
     layer = extend_down(layer, int(height / scale) + 1)
     origin = ((box[:2] + box[2:]) / 2 - spot / scale).astype(np.float32)
-    cover = resample(layer.cover, scale, origin, height, width)
-    warm = resample(layer.temperature * layer.cover, scale, origin, height, width)
-    np.copyto(scene, warm + (1 - cover) * scene)
+    scene[:], cover = over(layer, scale, origin, scene)
     owner[cover > 0.5] = index
     return (layer.landmarks - origin) * np.float32(scale)
 

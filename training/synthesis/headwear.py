@@ -28,8 +28,7 @@ def add_headwear(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> No
     inside: FloatArray
     if kind in ("cap", "beanie"):
         brim = rng.uniform(5.8, 9.0)
-        line = np.interp(azimuth(head.neutral), [0, 60, 100, 180], [brim, brim - 1, 4.5, 2.5])
-        inside = head.neutral[:, 1] - line
+        inside = _above_brim(head.neutral, brim)
         thick = rng.uniform(0.7, 2.0)
     else:
         opening = rng.uniform(50, 68) if kind == "headscarf" else rng.uniform(62, 85)
@@ -39,8 +38,7 @@ def add_headwear(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> No
     cover, drawn = draw_shell(wearer, grown.astype(np.float32), CLOTH)
     canonical = cover.values[..., :3]
     if kind in ("cap", "beanie"):
-        line = np.interp(azimuth(canonical), [0, 60, 100, 180], [brim, brim - 1, 4.5, 2.5])
-        where = canonical[..., 1] > line
+        where = _above_brim(canonical, brim) > 0
     else:
         where = _from_face(canonical) > opening
     field = material(wearer, rng.uniform(0.05, 0.65), rng, rng.uniform(0.3, 1.2))
@@ -48,6 +46,12 @@ def add_headwear(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> No
     canvas.merge(cover, drawn & where)
     if kind == "cap" and rng.random() < 0.85:
         _add_visor(canvas, wearer, brim, rng)
+
+
+def _above_brim(canonical: FloatArray, brim: float) -> FloatArray:
+    """Height in cm above a cap's lower edge, which is at `brim` in front and lower behind."""
+    edge = np.interp(azimuth(canonical), [0, 60, 100, 180], [brim, brim - 1, 4.5, 2.5])
+    return np.asarray(canonical[..., 1] - edge)
 
 
 def _from_face(canonical: FloatArray) -> FloatArray:

@@ -60,7 +60,7 @@ def sample_frame(pool: Path, out: Path, seed: int) -> None:
     middle = layer.box.reshape(2, 2).mean(axis=0)
     origin = middle - np.array([width * 0.5, height * 0.45]) / scale
     layer = extend_down(layer, height)
-    scene = over(layer, scale, origin.astype(np.float32), scene)
+    scene, _ = over(layer, scale, origin.astype(np.float32), scene)
     scene = cv2.GaussianBlur(scene, (0, 0), 0.7) + rng.normal(0, 0.04, scene.shape)
     out.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(out), np.round((scene + 273.15) * 100).astype(np.uint16))

@@ -58,12 +58,14 @@ def resample(
     return np.asarray(cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR))
 
 
-def over(layer: Layer, scale: float, origin: FloatArray, behind: FloatArray) -> FloatArray:
-    """The person at `scale` in front of `behind` [H, W]; soft edges from the resampled cover."""
+def over(
+    layer: Layer, scale: float, origin: FloatArray, behind: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """The person at `scale` in front of `behind` [H, W], and the resampled cover, 0 to 1."""
     height, width = behind.shape
     cover = resample(layer.cover, scale, origin, height, width)
     warm = resample(layer.temperature * layer.cover, scale, origin, height, width)
-    return warm + (1 - cover) * behind
+    return warm + (1 - cover) * behind, cover
 
 
 def landmark_view(layer: Layer, rng: np.random.Generator) -> View:
@@ -78,7 +80,7 @@ def landmark_view(layer: Layer, rng: np.random.Generator) -> View:
     side = round(longer * MARGIN * scale)
     origin = centre - side / scale / 2
     scene = background(side, side, layer.ambient, rng)
-    scene = over(layer, scale, origin.astype(np.float32), scene)
+    scene, _ = over(layer, scale, origin.astype(np.float32), scene)
     points = (layer.landmarks - origin.astype(np.float32)) * np.float32(scale)
     if rng.random() < 0.12:
         low, high = points.min(axis=0), points.max(axis=0)

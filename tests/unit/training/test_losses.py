@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from service.vision.detection import pairwise_iou as iou_numpy
 from training.assignment import TOP_K, assign, pairwise_iou, points_inside
 from training.losses import giou_loss, quality_focal_loss, simcc_kl_loss, simcc_targets
-from training.metrics import pairwise_iou as iou_numpy
 from training.models.rtmdet import STRIDES, cell_points
 
 RNG = np.random.default_rng(3)
