@@ -47,7 +47,7 @@ def compose_frame(portraits: Pool, figures: Pool, rng: np.random.Generator) -> F
     largest = 330.0 if count <= 1 else 110.0
     sizes = np.exp(rng.uniform(np.log(8.0), np.log(largest), count)) * unit
     layers = [_pick(portraits, figures, size, rng) for size in sizes]
-    ambient = layers[0].ambient if layers else float(rng.normal(22, 5))
+    ambient = layers[0].facts.ambient if layers else float(rng.normal(22, 5))
     scene = background(height, width, ambient, rng)
     owner = np.full((height, width), -1, np.int16)
     landmarks = np.zeros((count, 68, 2), np.float32)
@@ -59,7 +59,7 @@ def compose_frame(portraits: Pool, figures: Pool, rng: np.random.Generator) -> F
         owner[add_occluder(scene, box, ambient, rng)] = -1
     visible = [_visible(owner, points, i) for i, points in enumerate(landmarks)]
     values = expose(scene, rng)
-    return _label(values, landmarks, visible, [layer.away for layer in layers], unit)
+    return _label(values, landmarks, visible, [layer.facts.away for layer in layers], unit)
 
 
 def _pick(portraits: Pool, figures: Pool, size: float, rng: np.random.Generator) -> Layer:

@@ -26,20 +26,22 @@ HAIRLINES: dict[str, tuple[float, ...]] = {
     "long_fringe": (6.0, 6.0, 3.5, -5.0, -13.0, -16.0, -17.0),
 }
 HAIR_CHANCES = (0.34, 0.10, 0.06, 0.13, 0.10, 0.12, 0.05)  # the rest are bald or shaven
+FRINGES = ("fringe", "long_fringe")
 _AZIMUTHS = (0.0, 35.0, 60.0, 78.0, 100.0, 140.0, 180.0)
 
 
-def add_hair(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> None:
+def add_hair(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> bool:
+    """Returns whether hair reaches the brows."""
     style = rng.choice([*HAIRLINES, "none"], p=[*HAIR_CHANCES, 1 - sum(HAIR_CHANCES)])
     if style == "none":
-        return
+        return False
     head = wearer.head
     line = np.array(HAIRLINES[style]) + rng.normal(0, 0.5)
     long = style in ("parted", "long", "long_fringe")
     skin = head.of_region("face", "head_neck")
     height = head.neutral[:, 1] - np.interp(azimuth(head.neutral), _AZIMUTHS, line)
     thickness = rng.uniform(0.6, 2.4) if long else np.exp(rng.uniform(np.log(0.15), np.log(1.6)))
-    if style in ("fringe", "long_fringe"):
+    if style in FRINGES:
         thickness = max(thickness, 0.5)
     grown = np.where(skin, 0.05 + thickness * smoothstep(-1.0, 2.5, height), 0.0)
     cover, drawn = draw_shell(wearer, grown.astype(np.float32), HAIR)
@@ -60,6 +62,7 @@ def add_hair(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> None:
         _add_curtain(canvas, wearer, share, rng)
     if rng.random() < 0.06:
         _add_bun(canvas, wearer, share, rng)
+    return style in FRINGES
 
 
 def _add_curtain(canvas: Canvas, wearer: Wearer, share: float, rng: np.random.Generator) -> None:
@@ -84,13 +87,16 @@ def _add_bun(canvas: Canvas, wearer: Wearer, share: float, rng: np.random.Genera
     draw_sheet(canvas, wearer, points, material(wearer, share, rng, 1.0), HAIR)
 
 
-def add_beard(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> None:
-    """Full beard, goatee, moustache or stubble: cooler skin and hair, in place (no geometry)."""
+def add_beard(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> bool:
+    """Full beard, goatee, moustache or stubble: cooler skin and hair, in place (no geometry).
+
+    Returns whether there is one.
+    """
     kind = rng.choice(
         ["none", "full", "goatee", "moustache", "stubble"], p=[0.66, 0.12, 0.09, 0.06, 0.07]
     )
     if kind == "none":
-        return
+        return False
     x, y = np.abs(canvas.values[..., 0]), canvas.values[..., 1]
     noise = 0.4 * image_noise(*wearer.posed.size, rng.uniform(15, 50), rng)
     lips = (x / 2.6) ** 2 + ((y + 3.5) / rng.uniform(0.7, 1.1)) ** 2 - 1.0
@@ -113,3 +119,4 @@ def add_beard(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> None:
     temperature = canvas.values[..., TEMPERATURE]
     cool = wearer.ambient + (1 - drop) * (temperature - wearer.ambient) + 0.3 * noise
     canvas.values[..., TEMPERATURE] = temperature + amount * (cool - temperature)
+    return True

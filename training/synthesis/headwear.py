@@ -17,12 +17,13 @@ from training.synthesis.fields import smoothstep
 from training.synthesis.rasterizer import Canvas
 
 
-def add_headwear(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> None:
+def add_headwear(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> bool:
+    """Returns whether there is any."""
     kind = rng.choice(
         ["none", "cap", "beanie", "hood", "headscarf"], p=[0.72, 0.11, 0.06, 0.06, 0.05]
     )
     if kind == "none":
-        return
+        return False
     head = wearer.head
     skin = head.of_region("face", "head_neck")
     inside: FloatArray
@@ -46,6 +47,7 @@ def add_headwear(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> No
     canvas.merge(cover, drawn & where)
     if kind == "cap" and rng.random() < 0.85:
         _add_visor(canvas, wearer, brim, rng)
+    return True
 
 
 def _above_brim(canonical: FloatArray, brim: float) -> FloatArray:
@@ -77,10 +79,10 @@ def _add_visor(canvas: Canvas, wearer: Wearer, brim: float, rng: np.random.Gener
     draw_sheet(canvas, wearer, points, material(wearer, rng.uniform(0, 0.5), rng, 0.5), CLOTH)
 
 
-def add_mask(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> None:
-    """A face mask or a scarf over mouth and nose, warmed and cooled by breath."""
+def add_mask(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> bool:
+    """A face mask or a scarf over mouth and nose, warmed by breath; whether there is one."""
     if rng.random() > 0.09:
-        return
+        return False
     top = rng.choice([rng.uniform(0.8, 2.4), rng.uniform(-1.6, -1.0)], p=[0.8, 0.2])
     scarf = rng.random() < 0.3
     bottom, side = (-19.0, 180.0) if scarf else (rng.uniform(-9.5, -8.0), rng.uniform(55, 78))
@@ -99,12 +101,16 @@ def add_mask(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> None:
     breath = np.exp(-((canonical[..., 0] / 2.5) ** 2 + ((canonical[..., 1] + 2) / 2.0) ** 2))
     cover.values[..., TEMPERATURE] = field + breath * rng.normal(0, 1.5)
     canvas.merge(cover, drawn & where)
+    return True
 
 
-def add_glasses(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> None:
-    """Opaque in the long-wave infrared, clear or dark: about ambient, mirroring the room."""
+def add_glasses(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> bool:
+    """Opaque in the long-wave infrared, clear or dark: about ambient, mirroring the room.
+
+    Returns whether any are worn.
+    """
     if rng.random() > 0.28:
-        return
+        return False
     eyes = [
         wearer.shaped[wearer.head.landmarks[first : first + 6]].mean(axis=0) for first in (36, 42)
     ]
@@ -138,3 +144,4 @@ def add_glasses(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> Non
     bridge_y = eyes[0][1] + slide + raised + 0.6 + np.array([[-0.2], [0.2]]) + 0 * bridge_x
     bridge_z = max(eyes[0][2], eyes[1][2]) + 1.9 + 0 * bridge_x
     draw_sheet(canvas, wearer, np.stack([bridge_x, bridge_y, bridge_z], axis=2), field, GLASSES)
+    return True

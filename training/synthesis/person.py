@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from service.entities import FloatArray
 from training.synthesis import dressing
 from training.synthesis.body import add_body
+from training.synthesis.facts import PersonFacts
 from training.synthesis.hair import add_beard, add_hair
 from training.synthesis.head import HeadModel
 from training.synthesis.headwear import add_glasses, add_headwear, add_mask
-from training.synthesis.pose import Pose, pose_head, sample_pose, sample_shape
+from training.synthesis.pose import pose_head, sample_pose, sample_shape
 from training.synthesis.rasterizer import Canvas
 from training.synthesis.thermal import Anatomy, apparent
 
@@ -34,14 +35,12 @@ FIGURE = LayerPlan(352, 288, (42.0, 62.0), 0.24)
 @dataclass(frozen=True)
 class Person:
     """temperature float32 [H, W] apparent degrees Celsius; cover bool [H, W]: where the person is;
-    landmarks float32 [68, 2] pixels; away: seen from behind, no face to find."""
+    landmarks float32 [68, 2] pixels."""
 
     temperature: FloatArray
     cover: NDArray[np.bool_]
     landmarks: FloatArray
-    pose: Pose
-    ambient: float
-    away: bool
+    facts: PersonFacts
 
 
 def sample_ambient(rng: np.random.Generator) -> float:
@@ -72,17 +71,26 @@ def render_person(
     attributes = np.column_stack([head.neutral, seen]).astype(np.float32)
     canvas.draw(posed.image, head.triangles, attributes, dressing.SKIN)
     wearer = dressing.Wearer(head, shaped, posed, ambient, float(np.median(skin)))
-    add_beard(canvas, wearer, rng)
+    beard = add_beard(canvas, wearer, rng)
     add_body(canvas, wearer, rng)
-    add_mask(canvas, wearer, rng)
-    add_hair(canvas, wearer, rng)
-    add_headwear(canvas, wearer, rng)
-    add_glasses(canvas, wearer, rng)
+    mask = add_mask(canvas, wearer, rng)
+    fringe = add_hair(canvas, wearer, rng)
+    headwear = add_headwear(canvas, wearer, rng)
+    glasses = add_glasses(canvas, wearer, rng)
     return Person(
         temperature=canvas.values[..., dressing.TEMPERATURE],
         cover=canvas.owner >= 0,
         landmarks=posed.landmarks,
-        pose=pose,
-        ambient=ambient,
-        away=turned_away,
+        facts=PersonFacts(
+            pose.yaw,
+            pose.pitch,
+            pose.roll,
+            ambient,
+            turned_away,
+            glasses=glasses,
+            mask=mask,
+            headwear=headwear,
+            beard=beard,
+            fringe=fringe,
+        ),  # fmt: skip
     )

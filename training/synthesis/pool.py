@@ -1,8 +1,8 @@
 """A pool of rendered persons on disk: written once, memory-mapped by every training.
 
 One shard is a folder of plain arrays: `temperature.npy` uint16 [n, H, W] (0 = nobody there, else
-(celsius + 60) * 200), `landmarks.npy` float32 [n, 68, 2] and `facts.npy` float32 [n, 5] (yaw,
-pitch, roll in degrees; ambient in Celsius; away 0 or 1).
+(celsius + 60) * 200), `landmarks.npy` float32 [n, 68, 2] and `facts.npy` float32 [n, 10], a
+`PersonFacts` a row.
 """
 
 import multiprocessing
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.entities import FloatArray
+from training.synthesis.facts import PersonFacts
 from training.synthesis.head import load_head, procedural_head
 from training.synthesis.person import FIGURE, PORTRAIT, Person, render_person
 from training.synthesis.thermal import Anatomy
@@ -43,8 +44,7 @@ class Layer:
     temperature: FloatArray
     cover: FloatArray
     landmarks: FloatArray
-    ambient: float
-    away: bool
+    facts: PersonFacts
 
     @property
     def box(self) -> FloatArray:
@@ -87,13 +87,11 @@ class Pool:
         index += self._range[0]
         shard = int(np.searchsorted(self._starts, index, side="right")) - 1
         coded = self._temperature[shard][index - self._starts[shard]]
-        facts = self._facts[index]
         return Layer(
             temperature=coded.astype(np.float32) / np.float32(STEPS) - np.float32(OFFSET),
             cover=(coded > 0).astype(np.float32),
             landmarks=self._landmarks[index].copy(),
-            ambient=float(facts[3]),
-            away=bool(facts[4]),
+            facts=PersonFacts.from_row(self._facts[index]),
         )
 
 
@@ -116,10 +114,9 @@ def write_shard(
     ]
     part = target.with_name(f".{target.name}.{os.getpid()}")
     part.mkdir(parents=True, exist_ok=True)  # an ended run may have left one of the same id
-    facts = [[p.pose.yaw, p.pose.pitch, p.pose.roll, p.ambient, p.away] for p in rendered]
     np.save(part / "temperature.npy", np.stack([encode(p) for p in rendered]))
     np.save(part / "landmarks.npy", np.stack([p.landmarks for p in rendered]))
-    np.save(part / "facts.npy", np.array(facts, np.float32))
+    np.save(part / "facts.npy", np.stack([p.facts.as_row() for p in rendered]))
     try:
         part.rename(target)
     except OSError:

@@ -55,7 +55,7 @@ def sample_frame(pool: Path, out: Path, seed: int) -> None:
     portraits = Pool(pool, "portrait")
     layer = portraits.layer(int(rng.integers(len(portraits))))
     height, width = 256, 320
-    scene = background(height, width, layer.ambient, rng)
+    scene = background(height, width, layer.facts.ambient, rng)
     scale = 0.62  # of the layer: a face of about 80 pixels
     middle = layer.box.reshape(2, 2).mean(axis=0)
     origin = middle - np.array([width * 0.5, height * 0.45]) / scale

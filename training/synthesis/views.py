@@ -1,6 +1,6 @@
 """A person of the pool as the landmark network sees it: composed, exposed, cropped, normalised."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -31,14 +31,13 @@ class View:
 
 def mirror(layer: Layer) -> Layer:
     """The mirrored person: also the landmarks change places."""
-    landmarks = layer.landmarks[list(FLIP)]
+    landmarks, facts = layer.landmarks[list(FLIP)], layer.facts
     landmarks[:, 0] = layer.temperature.shape[1] - 1 - landmarks[:, 0]
     return Layer(
         np.ascontiguousarray(layer.temperature[:, ::-1]),
         np.ascontiguousarray(layer.cover[:, ::-1]),
         landmarks,
-        layer.ambient,
-        layer.away,
+        replace(facts, yaw=-facts.yaw, roll=-facts.roll),
     )
 
 
@@ -79,12 +78,12 @@ def landmark_view(layer: Layer, rng: np.random.Generator) -> View:
     centre = (box[:2] + box[2:]) / 2
     side = round(longer * MARGIN * scale)
     origin = centre - side / scale / 2
-    scene = background(side, side, layer.ambient, rng)
+    scene = background(side, side, layer.facts.ambient, rng)
     scene, _ = over(layer, scale, origin.astype(np.float32), scene)
     points = (layer.landmarks - origin.astype(np.float32)) * np.float32(scale)
     if rng.random() < 0.12:
         low, high = points.min(axis=0), points.max(axis=0)
-        add_occluder(scene, np.concatenate([low, high]), layer.ambient, rng)
+        add_occluder(scene, np.concatenate([low, high]), layer.facts.ambient, rng)
     values = expose(scene, rng)
     values, points = _frame_edge(values, points, rng)
     if rng.random() < 0.12:
