@@ -21,12 +21,14 @@ HAIRLINES: dict[str, tuple[float, ...]] = {
     "receding": (12.6, 11.5, 9.0, 3.0, 0.5, -4.5, -5.5),
     "crown_bald": (20.0, 20.0, 20.0, 3.5, 1.0, -4.5, -5.5),
     "fringe": (6.2, 6.4, 5.5, 0.5, -3.0, -6.0, -7.0),
+    "low_fringe": (4.7, 5.0, 4.6, 0.5, -3.0, -6.0, -7.0),
     "parted": (9.5, 7.0, 4.0, -2.0, -5.0, -8.0, -9.0),
     "long": (9.3, 8.3, 5.0, -4.0, -13.0, -16.0, -17.0),
-    "long_fringe": (6.0, 6.0, 3.5, -5.0, -13.0, -16.0, -17.0),
+    "long_fringe": (5.6, 5.6, 3.5, -5.0, -13.0, -16.0, -17.0),
 }
-HAIR_CHANCES = (0.34, 0.10, 0.06, 0.13, 0.10, 0.12, 0.05)  # the rest are bald or shaven
-FRINGES = ("fringe", "long_fringe")
+# In the order of HAIRLINES; the rest are bald or shaven.
+HAIR_CHANCES = (0.32, 0.10, 0.06, 0.09, 0.07, 0.10, 0.11, 0.06)
+FRINGES = ("fringe", "low_fringe", "long_fringe")
 _AZIMUTHS = (0.0, 35.0, 60.0, 78.0, 100.0, 140.0, 180.0)
 
 
@@ -48,10 +50,14 @@ def add_hair(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> bool:
     canonical = cover.values[..., :3]
     size = wearer.posed.size
     strands = rng.uniform(0.3, 1.0) * image_noise(*size, rng.uniform(10, 40), rng)
+    if rng.random() < 0.4:  # locks that hang deeper here and there
+        strands += rng.uniform(0.5, 1.6) * image_noise(*size, rng.uniform(6, 20), rng)
     above = canonical[..., 1] - np.interp(azimuth(canonical), _AZIMUTHS, line) + strands
+    if style in FRINGES or style == "parted":  # swept to one side
+        above += rng.normal(0, 0.15) * canonical[..., 0]
     if not long:  # ears stay free
         above[(np.abs(canonical[..., 0]) > 7.5) & (canonical[..., 1] < 5.0)] = -1.0
-    share = rng.uniform(0.25, 0.85)
+    share = rng.uniform(0.25, 0.85) if rng.random() < 0.94 else rng.uniform(0.9, 1.4)  # sun
     field = material(wearer, share, rng, rng.uniform(0.4, 1.4))
     # Thin hair at the hairline lets the warm skin through.
     thin = 1 - smoothstep(0.0, rng.uniform(0.3, 2.5), above)
@@ -93,20 +99,23 @@ def add_beard(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> bool:
     Returns whether there is one.
     """
     kind = rng.choice(
-        ["none", "full", "goatee", "moustache", "stubble"], p=[0.66, 0.12, 0.09, 0.06, 0.07]
+        ["none", "full", "goatee", "moustache", "stubble"], p=[0.56, 0.16, 0.12, 0.08, 0.08]
     )
     if kind == "none":
         return False
     x, y = np.abs(canvas.values[..., 0]), canvas.values[..., 1]
     noise = 0.4 * image_noise(*wearer.posed.size, rng.uniform(15, 50), rng)
-    lips = (x / 2.6) ** 2 + ((y + 3.5) / rng.uniform(0.7, 1.1)) ** 2 - 1.0
-    moustache = np.minimum.reduce([y + 2.9, -1.25 - y, rng.uniform(2.4, 3.6) - x])
+    # What stays free of hair: all of the lips, or only their middle, or next to nothing.
+    lips = (x / rng.uniform(1.2, 2.7)) ** 2 + ((y + 3.6) / rng.uniform(0.3, 1.1)) ** 2 - 1.0
+    lower = -rng.uniform(2.4, 3.5) - rng.uniform(0.0, 0.6) * np.maximum(x - 1.5, 0.0)
+    moustache = np.minimum.reduce([y - lower, -1.25 - y, rng.uniform(2.2, 3.8) - x])
     if kind in ("full", "stubble"):
         cheek = np.interp(x, [0, 3.0, 7.0], [-1.6, -2.2 + rng.normal(0, 0.8), rng.uniform(0, 4)])
         cover = np.minimum(cheek - y, y + rng.uniform(9.0, 12.0))
     elif kind == "goatee":
         cover = np.minimum(rng.uniform(2.0, 3.4) - x, np.minimum(-1.6 - y, y + 9.0))
-        cover = np.where((y > -2.9) & (rng.random() < 0.5), -1.0, cover)
+        bare = rng.choice([-9.0, -5.2, -2.9], p=[0.4, 0.25, 0.35])  # only the chin, or more
+        cover = np.where(y > bare, -1.0, cover) if bare > -9.0 else cover
     else:
         cover = moustache
     if kind in ("full", "goatee") and rng.random() < 0.7:
@@ -115,8 +124,11 @@ def add_beard(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> bool:
     cover = np.minimum(cover, (78.0 - azimuth(canvas.values[..., :3])) / 8.0)
     amount = smoothstep(0.0, rng.uniform(0.3, 2.0), np.asarray(cover, np.float32))
     amount *= (canvas.owner == SKIN) & (canvas.values[..., 2] > 0)
-    drop = rng.uniform(0.1, 0.35) if kind == "stubble" else rng.uniform(0.25, 0.75)
+    drop = rng.uniform(0.1, 0.35) if kind == "stubble" else rng.uniform(0.2, 0.8)
     temperature = canvas.values[..., TEMPERATURE]
     cool = wearer.ambient + (1 - drop) * (temperature - wearer.ambient) + 0.3 * noise
+    if rng.random() < 0.5:  # single hairs, seen from near
+        fine = image_noise(*wearer.posed.size, rng.uniform(60, 140), rng)
+        cool += rng.uniform(0.02, 0.10) * drop * (wearer.skin - wearer.ambient) * fine
     canvas.values[..., TEMPERATURE] = temperature + amount * (cool - temperature)
     return True

@@ -20,16 +20,19 @@ from training.synthesis.rasterizer import Canvas
 def add_headwear(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> bool:
     """Returns whether there is any."""
     kind = rng.choice(
-        ["none", "cap", "beanie", "hood", "headscarf"], p=[0.72, 0.11, 0.06, 0.06, 0.05]
+        ["none", "cap", "beanie", "headband", "hood", "headscarf"],
+        p=[0.69, 0.11, 0.06, 0.03, 0.06, 0.05],
     )
     if kind == "none":
         return False
     head = wearer.head
     skin = head.of_region("face", "head_neck")
     inside: FloatArray
-    if kind in ("cap", "beanie"):
-        brim = rng.uniform(5.8, 9.0)
-        inside = _above_brim(head.neutral, brim)
+    on_brow = kind in ("cap", "beanie", "headband")
+    band = rng.uniform(2.0, 5.0) if kind == "headband" else np.inf  # cm high
+    if on_brow:
+        brim = rng.uniform(5.2, 9.0)
+        inside = np.minimum(_above_brim(head.neutral, brim), band + brim - head.neutral[:, 1])
         thick = rng.uniform(0.7, 2.0)
     else:
         opening = rng.uniform(50, 68) if kind == "headscarf" else rng.uniform(62, 85)
@@ -38,8 +41,8 @@ def add_headwear(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> bo
     grown = np.where(skin, 0.1 + thick * smoothstep(-0.5, 1.5, inside), 0.0)
     cover, drawn = draw_shell(wearer, grown.astype(np.float32), CLOTH)
     canonical = cover.values[..., :3]
-    if kind in ("cap", "beanie"):
-        where = _above_brim(canonical, brim) > 0
+    if on_brow:
+        where = (_above_brim(canonical, brim) > 0) & (canonical[..., 1] < brim + band)
     else:
         where = _from_face(canonical) > opening
     field = material(wearer, rng.uniform(0.05, 0.65), rng, rng.uniform(0.3, 1.2))

@@ -70,10 +70,11 @@ def sample_pose(rng: np.random.Generator, away: bool = False) -> Pose:
     yaw = rng.normal(0, 22) if rng.random() < 0.55 else rng.uniform(-92, 92)
     if away:
         yaw = rng.uniform(120, 240)
-    roll = rng.normal(0, 10) if rng.random() < 0.92 else rng.uniform(-60, 60)
+    roll = rng.normal(0, 12) if rng.random() < 0.82 else rng.uniform(-60, 60)
+    pitch = rng.normal(2, 13) if rng.random() < 0.85 else rng.uniform(-45, 45)
     return Pose(
         yaw=float(yaw),
-        pitch=float(np.clip(rng.normal(2, 13), -45, 45)),
+        pitch=float(np.clip(pitch, -45, 45)),
         roll=float(roll),
         distance=float(np.exp(rng.uniform(np.log(45), np.log(600)))),
     )
