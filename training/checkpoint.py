@@ -60,15 +60,6 @@ def load_model(path: Path) -> tuple[nn.Module, Checkpoint]:
     return model.eval(), checkpoint
 
 
-def initialise(model: nn.Module, task: str, variant: str, path: Path) -> None:
-    """Start from the averaged weights of another run of the same network (`--init`)."""
-    checkpoint = load(path)
-    found = (checkpoint["task"], checkpoint["variant"])
-    if found != (task, variant):
-        raise CheckpointError(f"{path}: is for {found}, this run trains {(task, variant)}")
-    model.load_state_dict(checkpoint["model"])
-
-
 def random_state() -> dict[str, Any]:
     """Torch's generators, the only ones the training process draws from."""
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
-from training import checkpoint, devices
+from training import checkpoint, devices, warm_start
 from training.config import ConfigError, DataConfig, RunConfig, load_config
 from training.data.sample import collate_detector, collate_landmarks
 from training.data.stream import StreamSampler
@@ -106,7 +106,7 @@ def steps_per_epoch(config: RunConfig, world: int) -> int:
 def _new_state(config: RunConfig, runtime: Runtime, init: Path | None) -> RunState:
     student = checkpoint.build_model(config.task, config.variant)
     if init is not None:
-        checkpoint.initialise(student, config.task, config.variant, init)
+        warm_start.initialise(student, config.task, config.variant, init)
     layout = torch.channels_last if config.hardware.channels_last else torch.contiguous_format
     student = student.to(runtime.device)
     runtime.share_weights(student)
@@ -210,7 +210,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("config", type=Path)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--resume", action="store_true", help="go on from last.pt")
-    parser.add_argument("--init", type=Path, metavar="CKPT", help="start from these weights")
+    parser.add_argument(
+        "--init", type=Path, metavar="FILE", help="start from these weights (.pt or .onnx)"
+    )
     return parser.parse_args(arguments)
 
 

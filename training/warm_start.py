@@ -1,4 +1,4 @@
-"""Start a network from a served ONNX model, or from a smaller sibling.
+"""Where a training starts from (`--init`): a checkpoint, a served ONNX model, a smaller sibling.
 
 An exported model has its batch normalisations folded into the convolutions. To train on, they are
 unfolded: each is given the statistics of its convolution's own output on real pictures, and the
@@ -14,11 +14,55 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from training.models.cspnext import ConvModule, CSPLayer, SPPBottleneck
+from training import checkpoint
+from training.checkpoint import CheckpointError, build_model
+from training.gate import GATE
+from training.models import rtmdet, rtmpose
+from training.models.cspnext import ConvModule
+from training.models.growth import grow
 from training.models.inputs import normalise_input
-from training.models.rtmpose import RTMPose
 
 _PREFIX = "network."
+_VARIANTS = {"landmarks": rtmpose.VARIANTS, "detector": rtmdet.VARIANTS}
+
+
+def initialise(model: nn.Module, task: str, variant: str, path: Path) -> None:
+    """Give `model` the weights of a checkpoint, or of an ONNX model of `training.export`.
+
+    Weights of a smaller landmark network are grown into it. Raises CheckpointError for anything
+    else.
+    """
+    source, found = _read(path, task)
+    if found == (task, variant):
+        model.load_state_dict(source.state_dict())
+        return
+    try:
+        if not (isinstance(model, rtmpose.RTMPose) and isinstance(source, rtmpose.RTMPose)):
+            raise ValueError("only landmark networks grow")
+        grow(model, source)
+    except (ValueError, IndexError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path}: is for {found}, this run trains {(task, variant)}: {error}"
+        ) from None
+
+
+def _read(path: Path, task: str) -> tuple[nn.Module, tuple[str, str]]:
+    """The network of a file, and its task and variant. An ONNX file is taken for one of `task`."""
+    if path.suffix != ".onnx":
+        model, saved = checkpoint.load_model(path)
+        return model, (saved["task"], saved["variant"])
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such model")
+    with np.load(GATE / f"{task}.npz") as gate:
+        images = torch.from_numpy(gate["images"][:, None])
+    for variant in _VARIANTS[task]:
+        network = build_model(task, variant)
+        try:
+            load_onnx(network, path, images)
+        except ValueError:
+            continue
+        return network, (task, variant)
+    raise CheckpointError(f"{path}: is no {task} network of {sorted(_VARIANTS[task])}")
 
 
 def load_onnx(model: nn.Module, path: Path, images: Tensor) -> None:
@@ -91,86 +135,3 @@ def _unfold(model: nn.Module, found: dict[str, Tensor], images: Tensor) -> None:
     for handle in hooks:
         handle.remove()
     model.train(training)
-
-
-def grow(large: RTMPose, small: RTMPose) -> None:
-    """Make `large` answer exactly as `small`, in place (Net2Net, arXiv 1511.05641).
-
-    The small network's channels become the first ones; what the large one has besides keeps its
-    random weights but does not reach the small one's channels until training lets it. Added
-    residual blocks start as the identity.
-    """
-    a, b = large.backbone, small.backbone
-    for wide, narrow in zip(a.stem, b.stem, strict=True):
-        _grow_module(wide, narrow)
-    for name in ("stage1", "stage2", "stage3", "stage4"):
-        for wide, narrow in zip(getattr(a, name), getattr(b, name), strict=True):
-            _grow_module(wide, narrow)
-    head = {key: value for key, value in small.head.state_dict().items() if "final" not in key}
-    large.head.load_state_dict(head, strict=False)
-    _widen(large.head.final_layer, small.head.final_layer, _first(b.channels[-1]), _first(68))
-
-
-def _grow_module(wide: nn.Module, narrow: nn.Module) -> None:
-    if isinstance(wide, ConvModule) and isinstance(narrow, ConvModule):
-        inputs = narrow.conv.in_channels
-        _widen_module(wide, narrow, _first(inputs))
-    elif isinstance(wide, SPPBottleneck) and isinstance(narrow, SPPBottleneck):
-        _grow_module(wide.conv1, narrow.conv1)
-        parts = _parts(4, wide.conv1.conv.out_channels, narrow.conv1.conv.out_channels)
-        _widen_module(wide.conv2, narrow.conv2, parts)
-    elif isinstance(wide, CSPLayer) and isinstance(narrow, CSPLayer):
-        _grow_csp(wide, narrow)
-    else:
-        raise ValueError(f"cannot grow a {type(narrow).__name__}")
-
-
-def _grow_csp(wide: CSPLayer, narrow: CSPLayer) -> None:
-    _grow_module(wide.main_conv, narrow.main_conv)
-    _grow_module(wide.short_conv, narrow.short_conv)
-    for index, block in enumerate(wide.blocks):
-        if index < len(narrow.blocks):
-            twin = narrow.blocks[index]
-            _grow_module(block.conv1, twin.conv1)
-            depthwise, pointwise = block.conv2.depthwise_conv, block.conv2.pointwise_conv
-            _grow_module(depthwise, twin.conv2.depthwise_conv)
-            _grow_module(pointwise, twin.conv2.pointwise_conv)
-        elif block.residual:
-            nn.init.zeros_(block.conv2.pointwise_conv.bn.weight)
-        else:
-            raise ValueError("cannot add a block without a residual")
-    parts = _parts(2, wide.main_conv.conv.out_channels, narrow.main_conv.conv.out_channels)
-    if wide.attention is not None and narrow.attention is not None:
-        _widen(wide.attention.fc, narrow.attention.fc, parts, parts)
-    _widen_module(wide.final_conv, narrow.final_conv, parts)
-
-
-def _widen_module(wide: ConvModule, narrow: ConvModule, inputs: Tensor) -> None:
-    outputs = _first(narrow.conv.out_channels)
-    _widen(wide.conv, narrow.conv, inputs, outputs)
-    for name, value in narrow.bn.state_dict().items():
-        target = wide.bn.state_dict()[name]
-        if target.ndim:
-            target[outputs] = value
-
-
-def _widen(wide: nn.Conv2d, narrow: nn.Conv2d, inputs: Tensor, outputs: Tensor) -> None:
-    """Old outputs read old inputs as before, and new inputs not at all."""
-    with torch.no_grad():
-        rows = torch.zeros_like(wide.weight[outputs])
-        if narrow.groups > 1:
-            rows[:] = narrow.weight
-        else:
-            rows[:, inputs] = narrow.weight
-        wide.weight[outputs] = rows
-        if wide.bias is not None and narrow.bias is not None:
-            wide.bias[outputs] = narrow.bias
-
-
-def _first(count: int) -> Tensor:
-    return torch.arange(count)
-
-
-def _parts(count: int, wide: int, narrow: int) -> Tensor:
-    """Where the narrow channels lie among `count` concatenated parts of `wide` channels."""
-    return torch.cat([_first(narrow) + part * wide for part in range(count)])

@@ -46,15 +46,6 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         checkpoint.load(tmp_path / "half.pt")
 
 
-def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "last.pt"
-    checkpoint.save(content(), path)
-    model = checkpoint.build_model("detector", "nano")
-    checkpoint.initialise(model, "detector", "nano", path)
-    with pytest.raises(CheckpointError, match="this run trains"):
-        checkpoint.initialise(model, "landmarks", "t", path)
-
-
 def test_random_state_comes_back() -> None:
     state = checkpoint.random_state()
     first = torch.rand(3)
