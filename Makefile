@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OPENAPI := docs/openapi.json
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow check openapi
+.PHONY: help setup run test test-slow check openapi bench
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -20,6 +20,9 @@ test: check ## all checks, and every test but the slow ones
 
 test-slow: $(VENV)/.all ## the slow ones
 	$(BIN)/pytest -m slow
+
+bench: $(VENV)/.all ## INT8 against FP32: speed on one core, error
+	$(BIN)/python -m training.compare
 
 check: $(VENV)/.all ## style, types, import rules, generated files
 	$(BIN)/ruff check .

@@ -4,22 +4,24 @@
     python -m training.publish rollback --name landmarks_t
 
 A version whose error on the gate set is worse than the current one's by more than the tolerance is
-refused. Killed at any point, it leaves the repository as it was before or as it should be after.
+refused; so is an INT8 one that is more than 3 % worse than the FP32 one it was made from. Killed at
+any point, it leaves the repository as it was before or as it should be after.
 """
 
 import argparse
 import json
 import math
 import re
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import onnx
 import onnxruntime as ort
 
 from service.card import CardError, ModelCard, file_sha256
-from training.gate import GATE, PROTOCOLS, TOLERANCE, gate_figures
+from service.vision.verdict import VerdictLimits
+from training.gate import GATE, INT8_TOLERANCE, PROTOCOLS, TOLERANCE, gate_figures
 from training.repository import (
     RepositoryError,
     add_version,
@@ -28,12 +30,13 @@ from training.repository import (
     version_card,
     versions,
 )
-from training.served import onnx_network
+from training.revision import source_revision
+from training.served import CALIBRATION, onnx_network
 from training.triton_config import config_text
 
 REPOSITORY: Final = Path("model_repository")
 _LANDMARKS: Final = re.compile(r"landmarks_(?P<variant>[tsmlx])(?P<int8>_int8)?")
-_DETECTOR: Final = re.compile(r"face_detector(?P<int8>_int8)?")
+_DETECTOR: Final = re.compile(r"face_detector(?:_(?P<side>640))?(?P<int8>_int8)?")
 # What a network must take and give, without the batch axis.
 _CONTRACTS: Final[dict[str, dict[str, tuple[int, ...]]]] = {
     "landmarks": {
@@ -62,11 +65,19 @@ def publish(
     note: how the network was trained, for its card; the figures under `metrics` go to the card's.
     """
     task, variant, precision = _kind(name)
-    _check_contract(weights, task)
+    contract = _contract(name, task)
+    _check_contract(weights, contract)
     folder = repository / name
     figures = _pass_gate(weights, task, folder, gate)
     note = dict(note or {})
-    metrics = {"gate": {"protocol": PROTOCOLS[task], **_plain(figures)}, **note.pop("metrics", {})}
+    if precision == "int8":
+        figures |= _compare_with_source(figures["error"], note, task, folder, gate)
+    calibration = _calibration(weights, task)
+    metrics = {
+        "gate": {"protocol": PROTOCOLS[task], **_plain(figures)},
+        **calibration["figures"],
+        **note.pop("metrics", {}),
+    }
     version = max(versions(folder), default=0) + 1
     card = ModelCard(
         name=name,
@@ -74,13 +85,14 @@ def publish(
         variant=variant,
         precision=precision,
         schema="ibug68" if task == "landmarks" else None,
-        input_size=_CONTRACTS[task]["image"][1:],  # type: ignore[arg-type]
+        input_size=contract["image"][1:],  # type: ignore[arg-type]
         version=version,
         files={f"{version}/model.onnx": file_sha256(weights)},
         metrics=metrics,
         training=note,
-        revision=_revision(),
+        revision=source_revision(),
         licence="Apache-2.0",
+        verdict=VerdictLimits(**calibration["verdict"]) if calibration["verdict"] else None,
     )
     add_version(folder, weights, card, _config(card))
     return card
@@ -100,8 +112,15 @@ def rollback(name: str, repository: Path = REPOSITORY) -> ModelCard:
     return card
 
 
+def _contract(name: str, task: str) -> dict[str, tuple[int, ...]]:
+    contract = dict(_CONTRACTS[task])
+    if (match := _DETECTOR.fullmatch(name)) and match["side"]:
+        contract["image"] = (1, int(match["side"]), int(match["side"]))
+    return contract
+
+
 def _config(card: ModelCard) -> str:
-    contract = dict(_CONTRACTS[card.task])
+    contract = _contract(card.name, card.task)
     return config_text(card.name, card.task, card.version, contract.pop("image"), contract)
 
 
@@ -111,17 +130,28 @@ def _kind(name: str) -> tuple[str, str, str]:
         return "landmarks", match["variant"], "int8" if match["int8"] else "fp32"
     if match := _DETECTOR.fullmatch(name):
         return "detector", "nano", "int8" if match["int8"] else "fp32"
-    raise Refused(f"{name!r} is neither face_detector[_int8] nor landmarks_<t|s|m|l|x>[_int8]")
+    raise Refused(
+        f"{name!r} is neither face_detector[_640][_int8] nor landmarks_<t|s|m|l|x>[_int8]"
+    )
 
 
-def _check_contract(weights: Path, task: str) -> None:
+def _check_contract(weights: Path, contract: Mapping[str, tuple[int, ...]]) -> None:
     options = ort.SessionOptions()
     options.log_severity_level = 3
     session = ort.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
     found = {spec.name: tuple(spec.shape[1:]) for spec in session.get_inputs()}
     found |= {spec.name: tuple(spec.shape[1:]) for spec in session.get_outputs()}
-    if found != _CONTRACTS[task]:
-        raise Refused(f"{weights.name}: takes and gives {found}, not {_CONTRACTS[task]}")
+    if found != contract:
+        raise Refused(f"{weights.name}: takes and gives {found}, not {contract}")
+
+
+def _calibration(weights: Path, task: str) -> dict[str, Any]:
+    """What `training.export` noted in the file: `figures`, and the limits of the `verdict`."""
+    notes = {entry.key: entry.value for entry in onnx.load(weights).metadata_props}
+    if CALIBRATION in notes:
+        return dict(json.loads(notes[CALIBRATION]))
+    uncalibrated = {"sigma": {"protocol": "uncalibrated: the distribution's own deviation"}}
+    return {"figures": uncalibrated if task == "landmarks" else {}, "verdict": None}
 
 
 def _pass_gate(weights: Path, task: str, folder: Path, gate: Path) -> dict[str, float]:
@@ -141,21 +171,29 @@ def _pass_gate(weights: Path, task: str, folder: Path, gate: Path) -> dict[str, 
     return figures
 
 
+def _compare_with_source(
+    error: float, note: Mapping[str, Any], task: str, folder: Path, gate: Path
+) -> dict[str, float]:
+    """`error_fp32` of the served network that an INT8 one was made from. Refused if much better."""
+    name = folder.name.removesuffix("_int8")
+    source = served_card(folder.parent / name)
+    if source is None:
+        raise Refused(f"{folder.name}: publish {name} first; INT8 is held against it")
+    path = f"{source.version}/model.onnx"
+    if note.get("quantised_from") != source.files[path]:
+        raise Refused(f"{folder.name}: the note does not say that it was made from {name}'s {path}")
+    before = gate_figures(task, onnx_network(folder.parent / name / path), gate)["error"]
+    if error > before * (1 + INT8_TOLERANCE):
+        raise Refused(
+            f"{folder.name}: error {error:.4f} on the gate set, {name} has {before:.4f}; "
+            f"at most {INT8_TOLERANCE:.0%} worse is allowed"
+        )
+    return {"error_fp32": before}
+
+
 def _plain(figures: Mapping[str, float]) -> dict[str, float | None]:
     """Rounded; what is not a number becomes null, which JSON has."""
     return {k: round(float(v), 5) if math.isfinite(v) else None for k, v in figures.items()}
-
-
-def _revision() -> str:
-    """The source revision, marked when files differ from it."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        run = subprocess.run(
-            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return run.stdout.strip() or "unknown"
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -5,12 +5,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from service.card import ModelCard, file_sha256, parse_card
 from service.model_config import read_model_config
+from service.vision.verdict import VerdictLimits
 from tests.onnx_models import FACE_BOX, detector_model
 from tests.published_landmarks import write_landmarks
 from training import publish as publishing
@@ -182,12 +184,65 @@ def test_the_gate_of_the_detector(tmp_path: Path, repository: Path, gate: Path) 
         publish(weights, "face_detector", repository, gate=gate)
 
 
+def test_a_detector_of_a_larger_input(tmp_path: Path, repository: Path, gate: Path) -> None:
+    weights, name = tmp_path / "detector.onnx", "face_detector_640"
+    x1, y1, x2, y2 = (2 * place + 0.5 for place in FACE_BOX)  # pixel centres, twice as large
+    weights.write_bytes(detector_model(boxes=[(x1, y1, x2, y2)], side=640))
+    with pytest.raises(Refused, match="takes and gives"):
+        publish(weights, "face_detector", repository, gate=gate)
+    card = publish(weights, name, repository, gate=gate)
+    assert card.input_size == (640, 640)
+    assert card.metrics["gate"]["error"] == 0
+    assert "dims: [1, 640, 640]" in (repository / name / "config.pbtxt").read_text()
+    assert served(repository, name) == card
+
+
+def test_the_card_says_how_sigma_was_calibrated(
+    tmp_path: Path, repository: Path, gate: Path
+) -> None:
+    weights = network(tmp_path)
+    plain = publish(weights, NAME, repository, gate=gate)
+    assert plain.verdict is None
+    assert plain.metrics["sigma"] == {"protocol": "uncalibrated: the distribution's own deviation"}
+    limits = {"max_error": 0.08, "fine_error": 0.1, "small_size": 14.0}
+    told = {"verdict": limits, "figures": {"sigma": {"calibration_error_px": 0.1}}}
+    model = onnx.load(weights)
+    onnx.helper.set_model_props(model, {"calibration": json.dumps(told)})
+    onnx.save(model, weights)
+    publish(weights, NAME, repository, gate=gate)
+    card = served(repository)
+    assert card.verdict == VerdictLimits(**limits)
+    assert card.metrics["sigma"] == {"calibration_error_px": 0.1}
+
+
 def test_names_and_signatures_are_checked(tmp_path: Path, repository: Path, gate: Path) -> None:
     with pytest.raises(Refused, match="neither face_detector"):
         publish(network(tmp_path), "landmarks_q", repository, gate=gate)
     with pytest.raises(Refused, match="takes and gives"):
         publish(network(tmp_path), "face_detector", repository, gate=gate)
     assert not repository.exists()
+
+
+def test_int8_is_held_against_the_network_it_was_made_from(
+    tmp_path: Path, repository: Path, gate: Path
+) -> None:
+    name = f"{NAME}_int8"
+    with pytest.raises(Refused, match=f"publish {NAME} first"):
+        publish(network(tmp_path, 1.0), name, repository, gate=gate)
+    source = network(tmp_path, 1.0)
+    publish(source, NAME, repository, gate=gate)
+    with pytest.raises(Refused, match="does not say that it was made from"):
+        publish(network(tmp_path, 1.02), name, repository, {"quantised_from": "0" * 64}, gate)
+    note = {"quantised_from": file_sha256(source)}
+    with pytest.raises(Refused, match="at most 3% worse"):
+        publish(network(tmp_path, 1.04), name, repository, note, gate)
+    assert not (repository / name).exists()
+    publish(network(tmp_path, 1.02), name, repository, note, gate)
+    card = served(repository, name)
+    assert (card.variant, card.precision, card.training) == ("t", "int8", note)
+    figures = card.metrics["gate"]
+    assert figures["error"] == pytest.approx(1.02 * figures["error_fp32"], abs=1e-5)
+    assert f'name: "{name}"' in (repository / name / "config.pbtxt").read_text()
 
 
 def test_from_the_command_line(
