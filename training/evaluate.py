@@ -1,11 +1,18 @@
-"""How good the networks are, end to end, by the steps that serve.
+"""How good the networks are, by the steps that serve.
 
-    python -m training.evaluate --real DIR [--overlays OUT] [--json FILE]
-    python -m training.evaluate --synthetic
+    python -m training.evaluate --synthetic                     the small committed set
+    python -m training.evaluate --synthetic POOL                views and frames of rendered persons
+    python -m training.evaluate --real DIR [--overlays OUT]     marked real images, end to end
+    python -m training.evaluate --data 300w=DIR                 a data set of that layout
 
-Networks come from `--models` (ONNX), or one by one from `--checkpoint landmarks=FILE.pt`.
+Any of these together, with `--report PAGE.html` (tables, plots, worst cases; one file) and `--json
+FILE` (all figures). Networks come from `--models` (a repository), or one by one from `--checkpoint
+TASK=FILE` (a checkpoint or ONNX). Give `--models`, `--variant` or `--checkpoint` several times to
+see networks side by side.
 
-DIR holds images (in folders or not) and `faces.json`, a list with an entry a face:
+--synthetic POOL takes the persons that training held out (`--split all`: a pool that it never saw).
+
+--real DIR holds images (in folders or not) and `faces.json`, a list with an entry a face:
   {"file": "cam1/a.png", "size": [width, height], "box": [x1, y1, x2, y2],
    "points": {"right_eye": [x, y, v], "left_eye": ..., "nose": ..., "mouth_right": ...,
               "mouth_left": ..., "chin": ...},
@@ -13,222 +20,156 @@ DIR holds images (in folders or not) and `faces.json`, a list with an entry a fa
 The box reaches from brow top to chin and jaw to jaw; right is the subject's; v is 2 for a point
 that is seen, 1 for a guess, 0 for none. A listed file has all its faces listed; files under
 `other/` have one each, unlisted; any other file has none: what is found there is a false face.
+
+--data 300w=DIR: images, each with 68 points in a `.pts` file of the same stem.
 """
 
 import argparse
 import json
-import math
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-from service.entities import Box, Face, ThermalFrame
-from service.errors import ServiceError
-from service.imaging.decode import decode_image
-from service.imaging.drawing import draw_faces
-from training.gate import PROTOCOLS, gate_figures
+from service.card import CardError
+from training.evaluation.candidates import (
+    Candidate,
+    NoPairs,
+    System,
+    distinct,
+    file_candidate,
+    pair,
+    published_candidate,
+)
+from training.evaluation.detection import SyntheticFrames
+from training.evaluation.detector_section import detector_section
+from training.evaluation.examples import LOADERS, DataSetExamples, SyntheticViews
+from training.evaluation.faces import DataSetError
+from training.evaluation.gate_section import gate_section
+from training.evaluation.landmark_section import landmark_section
+from training.evaluation.real import RealReport, evaluate_real
+from training.evaluation.real_section import real_section
+from training.evaluation.sections import Section, plain, text
 from training.metrics import MIN_SCORE
-from training.real_faces import (
-    GUESSED,
-    SEEN,
-    MarkedFace,
-    ScoredFace,
-    error_percentiles,
-    list_images,
-    match_boxes,
-    point_errors,
-    read_marks,
-    recall,
-)
-from training.served import (
-    Network,
-    checkpoint_network,
-    find_boxes,
-    find_landmarks,
-    onnx_network,
-    published,
-)
+from training.revision import source_revision
+from training.served import ANSWERS, WrongNetwork
+from training.synthesis.pool import PoolMissing
 
-SIZES = (32, 24, 0)  # pixels; recall is told from each size up
-GROUPS = (
-    ("seen, easy + medium", SEEN, ("easy", "medium")),
-    ("guessed, easy + medium", GUESSED, ("easy", "medium")),
-    ("seen, hard", SEEN, ("hard",)),
-    ("guessed, hard", GUESSED, ("hard",)),
-)
-
-
-@dataclass
-class RealReport:
-    """unreadable: files that did not decode. false_faces: boxes in files without faces.
-    unmatched: boxes in listed files that find no listed face."""
-
-    faces: list[ScoredFace]
-    false_faces: list[tuple[str, Box]]
-    unmatched: list[tuple[str, Box]]
-    empty_files: int
-    unreadable: list[str]
-
-
-def evaluate_real(
-    folder: Path,
-    detector: Network,
-    landmarks: Network,
-    min_score: float = MIN_SCORE,
-    overlays: Path | None = None,
-    unmarked: Collection[str] = (),
-) -> RealReport:
-    """Score a folder of marked real images (see `training.real_faces`).
-
-    unmarked: files with people whom nobody marked; what is found there counts as nothing.
-    """
-    marks = read_marks(folder)
-    report = RealReport([], [], [], 0, [])
-    for name in list_images(folder):
-        try:
-            frame = decode_image((folder / name).read_bytes())
-        except ServiceError as error:
-            report.unreadable.append(f"{name}: {error}")
-            continue
-        boxes = find_boxes(frame, detector, min_score)
-        found = find_landmarks(frame, boxes, landmarks)
-        if overlays:
-            _draw(overlays / f"{name}.png", frame, found)
-        if name in marks:
-            _score_listed(report, frame, marks[name], found, landmarks)
-        elif not name.startswith("other/") and name not in unmarked:
-            report.empty_files += 1
-            report.false_faces += [(name, box) for box in boxes]
-    return report
-
-
-def _score_listed(
-    report: RealReport,
-    frame: ThermalFrame,
-    marked: Sequence[MarkedFace],
-    found: Sequence[Face],
-    landmarks: Network,
-) -> None:
-    given = find_landmarks(frame, tuple(face.box for face in marked), landmarks)
-    matches = match_boxes(marked, [face.box for face in found])
-    for mark, match, with_box in zip(marked, matches, given, strict=True):
-        face = None if match is None else found[match]
-        report.faces.append(
-            ScoredFace(
-                mark,
-                face.box if face else None,
-                point_errors(mark, face.landmarks if face else None),
-                point_errors(mark, with_box.landmarks),
-            )
-        )
-    name = marked[0].file
-    report.unmatched += [
-        (name, face.box) for index, face in enumerate(found) if index not in matches
-    ]
-
-
-def _draw(path: Path, frame: ThermalFrame, faces: Sequence[Face]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(draw_faces(frame, faces))
-
-
-def summary(report: RealReport) -> dict[str, Any]:
-    """The aggregates as plain values."""
-    return {
-        "recall": {f">={size}px": recall(report.faces, size) for size in SIZES},
-        "errors": {
-            f"{group}, {which} boxes": error_percentiles(report.faces, which, seen, difficulties)
-            for group, seen, difficulties in GROUPS
-            for which in ("detected", "given")
-        },
-        "false_faces": len(report.false_faces),
-        "files_without_faces": report.empty_files,
-        "unmatched_in_listed_files": len(report.unmatched),
-        "unreadable": report.unreadable,
-    }
-
-
-def print_report(report: RealReport) -> None:
-    """A row a face, then the aggregates."""
-    heads = ("seen", "guessed", "seen*", "guessed*")
-    print(f"{'face':42}{'size':>6} {'marked':8}{'score':>6}" + "".join(f"{h:>10}" for h in heads))
-    for face in report.faces:
-        mark = face.marked
-        score = f"{face.box.score:.2f}" if face.box else "-"
-        errors = [
-            face.mean_error(which, seen)
-            for which in ("detected", "given")
-            for seen in (SEEN, GUESSED)
-        ]
-        row = f"{mark.file[-41:]:42}{mark.box.size:6.1f} {mark.difficulty:8}{score:>6}"
-        print(row + "".join(f"{_number(error):>10}" for error in errors))
-    print("Errors: mean over a face's points / sqrt(w * h); * with the marked box given.\n")
-    figures = summary(report)
-    for size, (found, there) in figures["recall"].items():
-        print(f"recall {size:8} {found}/{there}")
-    print(f"\n{'points / sqrt(w * h)':42}{'faces':>6}{'points':>7}", end="")
-    print("".join(f"{h:>14}" for h in ("median points", "p95 points", "median faces", "p95 faces")))
-    for group, errors in figures["errors"].items():
-        print(f"{group:42}{errors['faces']:6.0f}{errors['points']:7.0f}", end="")
-        names = ("median_points", "p95_points", "median_faces", "p95_faces")
-        print("".join(f"{_number(errors[name]):>14}" for name in names))
-    print(f"\nfalse faces: {len(report.false_faces)} in {report.empty_files} files without faces")
-    for name, box in report.false_faces:
-        print(f"  {name}: score {box.score:.2f}, size {box.size:.0f}")
-    print(f"boxes that find no listed face, in listed files: {len(report.unmatched)}")
-    for problem in report.unreadable:
-        print(f"not readable: {problem}")
-
-
-def print_synthetic(networks: dict[str, Network]) -> dict[str, dict[str, float]]:
-    """Figures on the gate sets."""
-    figures = {task: gate_figures(task, network) for task, network in networks.items()}
-    for task, values in figures.items():
-        print(f"{task}: {PROTOCOLS[task]}")
-        print("  " + "  ".join(f"{name} {value:.4f}" for name, value in values.items()))
-    return figures
-
-
-def _number(error: float) -> str:
-    if math.isnan(error):
-        return "-"
-    return "missed" if math.isinf(error) else f"{error:.4f}"
+GATE = ""  # what `--synthetic` alone stands for
+REPOSITORY = Path("model_repository")
+_REFUSALS = (WrongNetwork, NoPairs, PoolMissing, DataSetError, CardError, OSError)
 
 
 def main(arguments: list[str] | None = None) -> None:
     options = _parse(arguments)
-    networks = _networks(options)
-    results: dict[str, Any] = {}
-    if options.synthetic:
-        results["synthetic"] = print_synthetic(networks)
-    if options.real:
-        report = evaluate_real(
-            options.real,
-            networks["detector"],
-            networks["landmarks"],
-            options.min_score,
-            options.overlays,
-            options.unmarked,
-        )
-        print_report(report)
-        results["real"] = summary(report)
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=2) + "\n")
+    given = sys.argv[1:] if arguments is None else arguments
+    command = f"python -m training.evaluate {shlex.join(given)}"
+    sections = []
+    try:
+        networks = {task: _candidates(options, task) for task in ANSWERS}
+        for candidate in [c for of_task in networks.values() for c in of_task]:
+            print(f"{candidate.label}: {candidate.path}, SHA-256 {candidate.sha256[:16]}")
+        for section in _sections(options, networks):
+            print(text(section), flush=True)
+            sections.append(section)
+    except _REFUSALS as error:
+        raise SystemExit(f"not evaluated: {error}") from None
+    everyone = [candidate for of_task in networks.values() for candidate in of_task]
+    _write(options, sections, everyone, command)
 
 
-def _networks(options: argparse.Namespace) -> dict[str, Network]:
-    networks = {}
-    checkpoints = dict(pair.split("=", 1) for pair in options.checkpoint)
-    for task, name in (
-        ("detector", "face_detector"),
-        ("landmarks", f"landmarks_{options.variant}"),
-    ):
-        if task in checkpoints:
-            networks[task] = checkpoint_network(Path(checkpoints[task]))
+def _candidates(options: argparse.Namespace, task: str) -> list[Candidate]:
+    """Those named by `--checkpoint`, or else what the repositories serve."""
+    files = [Path(file) for named, file in options.checkpoint if named == task]
+    if files:
+        return distinct([file_candidate(task, file) for file in files])
+    names = ["face_detector"]
+    if task == "landmarks":
+        names = [f"landmarks_{variant}" for variant in options.variant or ["t"]]
+    repositories = options.models or [REPOSITORY]
+    return distinct(
+        [published_candidate(folder, name, task) for folder, name in product(repositories, names)]
+    )
+
+
+def _sections(
+    options: argparse.Namespace, networks: dict[str, list[Candidate]]
+) -> Iterator[Section]:
+    draw = options.report is not None
+    for pool in options.synthetic:
+        if pool == GATE:
+            yield gate_section([*networks["detector"], *networks["landmarks"]])
         else:
-            networks[task] = onnx_network(published(options.models, name)[0])
-    return networks
+            yield from _pool_sections(options, Path(pool), networks, draw)
+    for name, folder in options.data:
+        examples = DataSetExamples(name, Path(folder))
+        title = f"Landmarks: {Path(folder).name} ({name})"
+        yield landmark_section(title, examples, networks["landmarks"], draw)
+    if options.real:
+        systems = pair(networks["detector"], networks["landmarks"])
+        reports = {s.label: _real(options, s, len(systems) > 1) for s in systems}
+        yield real_section(options.real, reports, draw)
+
+
+def _pool_sections(
+    options: argparse.Namespace, pool: Path, networks: dict[str, list[Candidate]], draw: bool
+) -> Iterator[Section]:
+    of_set = (pool, options.split)
+    if options.views:
+        views = SyntheticViews(*of_set, options.views, options.seed)
+        yield landmark_section(f"Landmarks: {pool.name}", views, networks["landmarks"], draw)
+    if options.frames:
+        title, detectors = f"Detection: {pool.name}", networks["detector"]
+        side = max(detector.side for detector in detectors)
+        frames = SyntheticFrames(*of_set, options.frames, options.seed, side)
+        yield detector_section(title, frames, detectors, options.min_score, draw)
+
+
+def _real(options: argparse.Namespace, system: System, several: bool) -> RealReport:
+    overlays = options.overlays
+    if overlays and several:
+        overlays = overlays / system.label.replace("/", "_")
+    return evaluate_real(
+        options.real,
+        system.detector.network,
+        system.landmarks.network,
+        options.min_score,
+        overlays,
+        options.unmarked,
+        system.detector.side,
+    )
+
+
+def _write(
+    options: argparse.Namespace,
+    sections: Sequence[Section],
+    networks: Sequence[Candidate],
+    command: str,
+) -> None:
+    date, revision = datetime.now().astimezone(), source_revision()
+    if options.json:
+        whole = {
+            "command": command,
+            "revision": revision,
+            "date": date.isoformat(timespec="seconds"),
+            "networks": {
+                n.label: {"task": n.task, "file": str(n.path), "sha256": n.sha256} for n in networks
+            },
+            "sections": [
+                {"title": s.title, "protocol": s.protocol, "figures": s.figures} for s in sections
+            ],
+        }
+        options.json.write_text(json.dumps(plain(whole), indent=2) + "\n")
+    if options.report:
+        from training.evaluation.page import render  # only here: figures need no templates
+
+        options.report.write_text(
+            render(sections, networks, command, date, revision), encoding="utf-8"
+        )
+        print(f"report: {options.report}")
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -237,25 +178,54 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--real", type=Path, metavar="DIR", help="folder with a faces.json")
-    parser.add_argument("--synthetic", action="store_true", help="error on the gate sets")
-    parser.add_argument("--models", type=Path, default=Path("model_repository"))
-    parser.add_argument("--variant", default="t")
-    parser.add_argument("--checkpoint", action="append", default=[], metavar="TASK=FILE")
-    parser.add_argument("--min-score", type=float, default=MIN_SCORE)
-    parser.add_argument("--overlays", type=Path, metavar="OUT", help="folder for drawn pictures")
-    parser.add_argument(
-        "--unmarked",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="holds people whom nobody marked: no false faces there",
-    )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the aggregates")
+    add = parser.add_argument
+    several: dict[str, Any] = {"action": "append", "default": []}
+    add("--synthetic", nargs="?", const=GATE, metavar="POOL", **several,
+        help="error on the gate sets, or on a pool of persons")  # fmt: skip
+    add("--real", type=Path, metavar="DIR", help="folder with a faces.json")
+    add("--data", type=_data, metavar="NAME=DIR", **several,
+        help=f"a data set; names: {', '.join(LOADERS)}")  # fmt: skip
+    add("--models", type=Path, metavar="DIR", **several, help=f"default: {REPOSITORY}")
+    add("--variant", **several, help="of the landmark networks in --models; default: t")
+    add("--checkpoint", type=_checkpoint, metavar="TASK=FILE", **several,
+        help="instead of the task's networks in --models; TASK: landmarks or detector")  # fmt: skip
+    add("--split", choices=("val", "train", "all"), default="val", help="of the pool's persons")
+    add("--views", type=_count, default=2000, help="landmark crops of the pool; 0: none")
+    add("--frames", type=_count, default=500, help="detector frames of the pool; 0: none")
+    add("--seed", type=_count, default=0, help="of views and frames")
+    add("--min-score", type=float, default=MIN_SCORE)
+    add("--overlays", type=Path, metavar="OUT", help="folder for drawn pictures of --real")
+    add("--unmarked", metavar="FILE", **several,
+        help="of --real: holds people whom nobody marked, no false faces there")  # fmt: skip
+    add("--report", type=Path, metavar="PAGE", help="write all as one HTML file")
+    add("--json", type=Path, metavar="FILE",
+        help="write all figures; null: there is none, missed: infinite")  # fmt: skip
     options = parser.parse_args(arguments)
-    if not (options.real or options.synthetic):
-        parser.error("nothing to do: --real DIR, --synthetic, or both")
+    if not (options.real or options.synthetic or options.data):
+        parser.error("nothing to do: give --synthetic, --real or --data")
     return options
+
+
+def _checkpoint(value: str) -> tuple[str, str]:
+    return _pair_of(value, tuple(ANSWERS))
+
+
+def _data(value: str) -> tuple[str, str]:
+    return _pair_of(value, tuple(LOADERS))
+
+
+def _pair_of(value: str, names: Sequence[str]) -> tuple[str, str]:
+    name, _, path = value.partition("=")
+    if name not in names or not path:
+        raise argparse.ArgumentTypeError(f"{value!r} is not NAME=PATH with a name of {list(names)}")
+    return name, path
+
+
+def _count(value: str) -> int:
+    count = int(value)
+    if count < 0:
+        raise argparse.ArgumentTypeError(f"{value} is below 0")
+    return count
 
 
 if __name__ == "__main__":

@@ -69,8 +69,8 @@ def list_images(folder: Path) -> list[str]:
 
 
 def six_points(landmarks: FloatArray) -> FloatArray:
-    """Landmarks `[68, 2 or more]` to the marked points `[6, 2]`."""
-    return np.stack([landmarks[part, :2].mean(0) for part in POINTS.values()])
+    """Landmarks `[68, D]` to the marked points `[6, D]`: means of position, score and sigma."""
+    return np.stack([landmarks[part].mean(0) for part in POINTS.values()])
 
 
 def point_errors(marked: MarkedFace, landmarks: FloatArray | None) -> FloatArray:
@@ -78,7 +78,7 @@ def point_errors(marked: MarkedFace, landmarks: FloatArray | None) -> FloatArray
     if landmarks is None:
         errors = np.full(len(POINTS), np.inf)
     else:
-        away = six_points(landmarks) - marked.points[:, :2]
+        away = six_points(landmarks[:, :2]) - marked.points[:, :2]
         errors = np.linalg.norm(away, axis=1) / marked.box.size
     return np.where(marked.points[:, 2] > 0, errors, np.nan)
 
@@ -86,7 +86,7 @@ def point_errors(marked: MarkedFace, landmarks: FloatArray | None) -> FloatArray
 def match_boxes(marked: Sequence[MarkedFace], boxes: Sequence[Box]) -> list[int | None]:
     """Index of the box that finds each face, at IoU 0.5; a box finds one face, the best first."""
     found: list[int | None] = [None] * len(marked)
-    iou = pairwise_iou(_corners([face.box for face in marked]), _corners(boxes))
+    iou = pairwise_iou(corners([face.box for face in marked]), corners(boxes))
     while iou.size and iou.max() >= MATCH_IOU:
         face, box = np.unravel_index(int(iou.argmax()), iou.shape)
         found[int(face)] = int(box)
@@ -94,24 +94,31 @@ def match_boxes(marked: Sequence[MarkedFace], boxes: Sequence[Box]) -> list[int 
     return found
 
 
-def _corners(boxes: Sequence[Box]) -> FloatArray:
+def corners(boxes: Sequence[Box]) -> FloatArray:
     return np.array([[b.x1, b.y1, b.x2, b.y2] for b in boxes], np.float32).reshape(-1, 4)
 
 
 @dataclass(frozen=True)
 class ScoredFace:
     """box: what found it, if anything did. detected, given: errors `[6]` of the landmarks in the
-    detector's crop and in the crop of the marked box."""
+    detector's crop and in the crop of the marked box. landmarks: `[68, 4]`, x, y, score and sigma
+    in frame pixels, in the latter."""
 
     marked: MarkedFace
     box: Box | None
     detected: FloatArray
     given: FloatArray
+    landmarks: FloatArray
 
     def mean_error(self, which: str, seen: int) -> float:
         """Over the points of one visibility; nan if there are none."""
         errors = getattr(self, which)[self.marked.points[:, 2] == seen]
         return float(errors.mean()) if len(errors) else float("nan")
+
+    def face_error(self, which: str) -> float:
+        """Over all points with a position, seen or guessed; nan if there are none."""
+        errors = getattr(self, which)
+        return float(np.nan if np.isnan(errors).all() else np.nanmean(errors))
 
 
 def recall(faces: Sequence[ScoredFace], smallest: float) -> tuple[int, int]:

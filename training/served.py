@@ -1,50 +1,100 @@
 """Networks as they serve, as plain functions: from an ONNX file, a repository or a checkpoint."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Final
 
+import cv2
 import numpy as np
 import onnxruntime as ort
 
 from service.card import ModelCard, parse_card
 from service.entities import Box, ByteArray, Face, FloatArray, ThermalFrame
-from service.vision.crop import letterbox
+from service.vision.crop import DETECTOR_INPUT, letterbox
 from service.vision.detection import select_faces
 from service.vision.faces import crop_faces, to_faces
+from service.vision.refine import boxes_to_try, keep_better
 
 BATCH: Final = 16  # images at once, so that a large set does not fill the memory
 
 Outputs = Mapping[str, FloatArray]
 # uint8 `[N, 1, H, W]` to the outputs by name, each `[N, ...]`
 Network = Callable[[ByteArray], Outputs]
+CALIBRATION: Final = "calibration"  # the note of `training.calibrate` inside an exported file
+ANSWERS: Final = {"landmarks": "keypoints", "detector": "boxes"}  # an output that tells the task
 
 
-def onnx_network(path: Path) -> Network:
-    """An exported network on ONNX Runtime, on the CPU."""
+class WrongNetwork(ValueError):
+    """The file holds no network for the task; the message says what it gives."""
+
+
+def open_network(path: Path, task: str) -> Network:
+    """A network for `landmarks` or `detector` from a file: ONNX by its suffix, else a checkpoint.
+
+    WrongNetwork if it is missing or for something else.
+    """
+    if not path.is_file():
+        raise WrongNetwork(f"{path}: no such file")
+    return (onnx_network if path.suffix == ".onnx" else checkpoint_network)(path, task)
+
+
+def _check_task(path: Path, names: Collection[str], task: str | None) -> None:
+    if task is not None and ANSWERS[task] not in names:
+        raise WrongNetwork(f"{path}: gives {sorted(names)}, but {task} need {ANSWERS[task]!r}")
+
+
+def onnx_network(path: Path, task: str | None = None) -> Network:
+    """An exported network on ONNX Runtime, on the CPU.
+
+    A detector takes square images of any size: they are resized to its input, and its boxes come
+    back in their pixels.
+    """
     options = ort.SessionOptions()
     options.log_severity_level = 3
     session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
+    _check_task(path, names, task)
     given = session.get_inputs()[0].name
 
     def run(images: ByteArray) -> Outputs:
         return dict(zip(names, session.run(names, {given: images}), strict=True))
 
-    return _in_batches(run)
+    side = session.get_inputs()[0].shape[-1]
+    return _in_batches(_resizing(run, side) if "boxes" in names else run)
 
 
-def checkpoint_network(path: Path) -> Network:
+def _resizing(run: Network, side: int) -> Network:
+    """A detector of `side` pixels for images of any other size."""
+
+    def resized(images: ByteArray) -> Outputs:
+        size = images.shape[-1]
+        if size == side:
+            return run(images)
+        outputs = run(np.stack([cv2.resize(i[0], (side, side)) for i in images])[:, None])
+        scale, half = np.float32(size / side), np.float32(0.5)  # edges keep their place
+        return {**outputs, "boxes": (outputs["boxes"] + half) * scale - half}
+
+    return resized
+
+
+def checkpoint_network(path: Path, task: str | None = None) -> Network:
     """A checkpoint's averaged weights, in torch and the graph that would be exported."""
     import torch  # only here: publishing and evaluating ONNX files needs no torch
 
-    from training.checkpoint import load_model
+    from training.checkpoint import CheckpointError, load_model
+    from training.models.expected_error import ExpectedError
     from training.models.graphs import DetectorGraph, LandmarkGraph
 
-    model, checkpoint = load_model(path)
+    try:
+        model, checkpoint = load_model(path)
+    except CheckpointError as error:
+        raise WrongNetwork(str(error)) from None
     landmarks = checkpoint["task"] == "landmarks"
-    graph = (LandmarkGraph if landmarks else DetectorGraph)(model).eval()  # type: ignore[arg-type]
+    calibration = checkpoint.get("calibration")
+    curve = ExpectedError.of(calibration["sigma"]) if calibration else None
+    graph = (LandmarkGraph(model, curve) if landmarks else DetectorGraph(model)).eval()  # type: ignore[arg-type]
     names = ("keypoints", "simcc_x", "simcc_y") if landmarks else ("boxes", "scores")
+    _check_task(path, names, task)
 
     def run(images: ByteArray) -> Outputs:
         with torch.no_grad():
@@ -61,9 +111,14 @@ def published(repository: Path, name: str) -> tuple[Path, ModelCard]:
     return folder / str(card.version) / "model.onnx", card
 
 
-def find_boxes(frame: ThermalFrame, detector: Network, min_score: float) -> tuple[Box, ...]:
-    """Faces in frame pixels, the best score first: the steps of `LandmarkService.predict`."""
-    view, to_network = letterbox(frame.values, "auto", black_hot=frame.black_hot)
+def find_boxes(
+    frame: ThermalFrame, detector: Network, min_score: float, size: int = DETECTOR_INPUT
+) -> tuple[Box, ...]:
+    """Faces in frame pixels, the best score first: the steps of `LandmarkService.predict`.
+
+    size: side of the detector's input in pixels.
+    """
+    view, to_network = letterbox(frame.values, "auto", black_hot=frame.black_hot, size=size)
     outputs = detector(view[None, None])
     return select_faces(
         outputs["boxes"][0],
@@ -77,13 +132,22 @@ def find_boxes(frame: ThermalFrame, detector: Network, min_score: float) -> tupl
 
 
 def find_landmarks(
-    frame: ThermalFrame, boxes: tuple[Box, ...], landmarks: Network
+    frame: ThermalFrame, boxes: tuple[Box, ...], landmarks: Network, *, detected: bool = False
 ) -> tuple[Face, ...]:
-    """One face a box, landmarks in frame pixels."""
+    """One face a box, landmarks in frame pixels.
+
+    detected: the boxes are the detector's, and get the second look that serving gives them.
+    """
     if not boxes:
         return ()
     crops = crop_faces(frame, boxes, "auto")
     keypoints = landmarks(np.stack([view for view, _ in crops])[:, None])["keypoints"]
+    retried = boxes_to_try(boxes, crops, keypoints) if detected else {}
+    if retried:
+        again = crop_faces(frame, tuple(retried.values()), "auto")
+        answers = landmarks(np.stack([view for view, _ in again])[:, None])["keypoints"]
+        second = dict(zip(retried, zip(again, answers, strict=True), strict=True))
+        crops, keypoints = keep_better(crops, keypoints, second)
     return to_faces(frame, boxes, crops, keypoints, rotate=0, include=())
 
 

@@ -6,9 +6,11 @@ from training.metrics import (
     bounding_boxes,
     box_diagonal,
     box_size,
+    error_figures,
     interocular,
     match_detections,
     normalised_errors,
+    precision_recall_curve,
     recall_and_precision,
     summarise_detection,
     summarise_errors,
@@ -56,6 +58,17 @@ def test_summary_counts_missed_faces_as_failures() -> None:
     assert summarise_errors(np.array([np.nan], np.float32)) == {}
 
 
+def test_error_figures_at_both_limits() -> None:
+    figures = error_figures(np.array([0.0, 0.04, 0.09, np.inf, np.nan]))
+    assert figures["mean"] == np.inf
+    assert figures["median"] == 0.04  # a rank: no mean of a number and infinity
+    assert figures["p95"] == np.inf
+    assert (figures["failure_rate_0.08"], figures["failure_rate_0.10"]) == (0.5, 0.25)
+    assert figures["auc_0.08"] == pytest.approx((1 + 0.5) / 4)
+    assert figures["auc_0.10"] == pytest.approx((1 + 0.6 + 0.1) / 4)
+    assert error_figures(np.array([np.nan])) == {}
+
+
 def test_landmark_summary_normalises_both_ways() -> None:
     points = np.random.default_rng(0).uniform(0, 200, (2, 68, 2)).astype(np.float32)
     figures = summarise_landmarks(points + np.float32(3), points, np.ones((2, 68), np.float32))
@@ -71,6 +84,17 @@ def test_a_face_is_found_once_by_the_best_score() -> None:
     assert matching.counted.all()
     np.testing.assert_allclose(matching.found, [0.9, 0.5])
     assert average_precision([matching]) == pytest.approx((1 + 2 / 3) / 2)
+
+
+def test_the_curve_goes_down_the_scores() -> None:
+    boxes, scores = detections(
+        (0, 0, 40, 40, 0.9), (200, 0, 240, 40, 0.8), (100, 100, 120, 120, 0.7)
+    )
+    recall, precision = precision_recall_curve([match_detections(boxes, scores, FACES, NONE)])
+    assert recall.tolist() == [0.5, 0.5, 1.0]
+    assert precision.tolist() == pytest.approx([1, 1 / 2, 2 / 3])
+    nobody = match_detections(boxes, scores, FACES[:0], NONE[:0])
+    assert len(precision_recall_curve([nobody])[0]) == 0
 
 
 def test_an_ignored_face_absorbs() -> None:
