@@ -37,6 +37,7 @@ class Gateway:
             engines=_ENGINES[settings.backend],
             default_variant=settings.variant,
             default_precision=settings.precision,
+            default_detector=settings.detector,
             only=settings.models,
             telemetry=self.telemetry,
         )

@@ -1,7 +1,7 @@
 """`card.json`: what a published model is, where it came from and how well it does.
 
-Written by publishing, checked by the catalogue at load, served at `/models`. Standard library only,
-so that training may import it.
+Written by publishing, checked by the catalogue at load, served at `/models`. No web and no
+pydantic, so that training may import it.
 """
 
 import hashlib
@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
+
+from service.vision.verdict import VerdictLimits
 
 TASKS: Final = ("landmarks", "detector")
 PRECISIONS: Final = ("fp32", "fp16", "int8")
@@ -37,6 +39,8 @@ class ModelCard:
     training: recipe, data and whatever else reproduces the weights.
     revision: the source revision that built it.
     normalisation: the gain control that it was trained on; requests with `auto` get it.
+    verdict: limits for judging faces by their expected errors; None for a detector, and where
+      sigma is not calibrated.
     """
 
     name: str
@@ -52,6 +56,7 @@ class ModelCard:
     revision: str = "unknown"
     licence: str = "unknown"
     normalisation: str = "linear-v1"
+    verdict: VerdictLimits | None = None
 
     def __post_init__(self) -> None:
         for name in ("name", "variant"):
@@ -67,6 +72,8 @@ class ModelCard:
         for name in ("revision", "licence", "normalisation"):
             value = getattr(self, name)
             _need(isinstance(value, str) and bool(value), name, "a non-empty string")
+        if self.verdict is not None:
+            _need(self.task == "landmarks", "verdict", "null for a detector")
 
 
 def parse_card(text: str) -> ModelCard:
@@ -86,6 +93,8 @@ def parse_card(text: str) -> ModelCard:
         raise CardError(f"missing fields {missing}")
     if isinstance(raw["input_size"], list):
         raw["input_size"] = tuple(raw["input_size"])
+    if raw.get("verdict") is not None:
+        raw["verdict"] = _limits(raw["verdict"])
     return ModelCard(**raw)
 
 
@@ -98,6 +107,16 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of a file, in lower-case hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _limits(raw: object) -> VerdictLimits:
+    names = [f.name for f in fields(VerdictLimits)]
+    _need(isinstance(raw, dict) and set(raw) == set(names), "verdict", f"null or {names}")
+    assert isinstance(raw, dict)
+    try:
+        return VerdictLimits(**raw)
+    except ValueError as error:
+        raise CardError(f"verdict: {error}") from None
 
 
 def _check_schema(task: str, schema: object) -> None:

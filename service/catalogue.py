@@ -65,14 +65,18 @@ class Catalogue:
         engines: Collection[str],
         default_variant: str,
         default_precision: str,
+        default_detector: str = "auto",
         only: Collection[str],
         telemetry: Telemetry,
     ) -> None:
         self._repository = repository
         self._default = default_variant, default_precision
+        self._default_detector = default_detector
         self._telemetry = telemetry
-        self._walks: dict[tuple[str, str | None, str], tuple[Entry, ...]] = {}
+        self._walks: dict[tuple[str, str | None, str, int | None], tuple[Entry, ...]] = {}
         self.entries = tuple(_scan(repository, engines, only))
+        cards = [entry.card for entry in self.entries if entry.card is not None]
+        self._detector_sizes = sorted({c.input_size[0] for c in cards if c.task == "detector"})
 
     async def load(self, backend: Backend) -> None:
         """Check and load every model; the default ones first, so that readiness comes early."""
@@ -114,16 +118,30 @@ class Catalogue:
         wanted = f"variant {variant or self._default[0]!r}, precision {precision or 'auto'!r}"
         raise VariantUnavailable(f"no model for {wanted}", available=available)
 
-    def detector(self, precision: str | None) -> Model:
-        """The detector, in the precision asked for or else the best there is.
+    def detectors(self, precision: str | None, size: str | None = None) -> tuple[Model, ...]:
+        """The detectors a request may run on, one an input size, the smallest first; not empty.
 
-        It does not refuse for want of a precision: the answer says which one ran.
+        Each in the precision asked for or else the best there is: none is refused for want of a
+        precision, the answer says which one ran. size: `auto` for all sizes, or the input's side
+        in pixels; None stands for the default. VariantUnavailable when a size that was asked for
+        is not there, BackendUnavailable when the default is not, or is still loading.
         """
-        asked = self._walk("detector", None, precision or self._default[1])
-        walk = self._walk("detector", None, "auto")
-        if found := _first_ready(asked) or _first_ready(walk):
+        wanted, precision = size or self._default_detector, precision or self._default[1]
+        by_size = {
+            side: _first_ready(self._walk("detector", None, precision, side))
+            or _first_ready(self._walk("detector", None, "auto", side))
+            for side in self._detector_sizes
+        }
+        fitting = [side for side in by_size if wanted in ("auto", str(side))]
+        if found := tuple(model for side in fitting if (model := by_size[side])):
             return found
-        raise BackendUnavailable("no face detector is loaded; boxes may be sent instead")
+        walks = [self._walk("detector", None, "auto", side) for side in fitting]
+        if any(entry.state is State.LOADING for walk in walks for entry in walk):
+            raise BackendUnavailable("the face detector is still loading")
+        if size in (None, "auto"):
+            raise BackendUnavailable("no face detector is loaded; boxes may be sent instead")
+        available = [side for side, model in by_size.items() if model]
+        raise VariantUnavailable(f"no face detector of {size} pixels", available=available)
 
     def available(self) -> list[dict[str, str]]:
         """Variants and precisions of the landmark models that serve."""
@@ -147,13 +165,19 @@ class Catalogue:
     def _needs(self) -> dict[str, tuple[Entry, ...]]:
         variant, precision = self._default
         return {
-            "face detector": self._walk("detector", None, "auto"),
+            "face detector": self._walk("detector", None, "auto", self._default_size()),
             f"landmarks {variant} {precision}": self._walk("landmarks", variant, precision),
         }
 
-    def _walk(self, task: str, variant: str | None, precision: str) -> tuple[Entry, ...]:
+    def _default_size(self) -> int | None:
+        """Of the detector, if the settings name one."""
+        return None if self._default_detector == "auto" else int(self._default_detector)
+
+    def _walk(
+        self, task: str, variant: str | None, precision: str, size: int | None = None
+    ) -> tuple[Entry, ...]:
         """Entries that could serve, the best first. The set of entries never changes: cached."""
-        key = task, variant, precision
+        key = task, variant, precision, size
         if key not in self._walks:
             order = FALLBACK if precision == "auto" else (precision,)
             fitting = [
@@ -162,6 +186,7 @@ class Catalogue:
                 if (card := entry.card) is not None
                 and card.task == task
                 and card.variant == (variant or card.variant)
+                and card.input_size[0] == (size or card.input_size[0])
                 and card.precision in order
             ]
             self._walks[key] = tuple(entry for _, _, entry in sorted(fitting, key=lambda f: f[:2]))
@@ -228,8 +253,9 @@ def _check_files(folder: Path, card: ModelCard) -> None:
 
 
 def _network(card: ModelCard, metadata: ModelMetadata) -> DetectorNetwork | LandmarkNetwork:
-    kind = landmark_network if card.task == "landmarks" else detector_network
-    return kind(metadata)
+    if card.task == "landmarks":
+        return landmark_network(metadata)
+    return detector_network(metadata, card.input_size)
 
 
 def _first_ready(walk: Iterable[Entry]) -> Model | None:

@@ -69,12 +69,37 @@ class Box:
         return math.sqrt(max(self.width, 0.0) * max(self.height, 0.0))
 
 
+class Reason(StrEnum):
+    """Why a face's landmarks are uncertain."""
+
+    TOO_SMALL = "too_small"
+    CUT = "cut"  # by the frame's edge
+    OCCLUDED = "occluded"  # by something before it, or by itself in a side view
+    NOT_THERMAL_LIKE = "not_thermal_like"  # to the network this is no thermal face
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a face's landmarks can be relied on; if not, why."""
+
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def reliable(self) -> bool:
+        return not self.reasons
+
+
 @dataclass(frozen=True)
 class Face:
-    """One face: its box, and landmarks `[68, 4]` float32 as x, y, score (0-1), sigma (pixels)."""
+    """One face: its box, and landmarks `[68, 4]` float32 as x, y, score (0-1), sigma (pixels).
+
+    sigma: the expected error if the network is calibrated, else its distribution's own deviation.
+    verdict: None if the network is not calibrated.
+    """
 
     box: Box
     landmarks: FloatArray
+    verdict: Verdict | None = None
     temperatures: Mapping[str, float] | None = None  # region name -> degrees Celsius
     crop: ByteArray | None = None  # `[256, 256]`, what the network saw
 

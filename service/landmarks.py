@@ -26,6 +26,7 @@ from service.telemetry import Telemetry
 from service.vision.crop import letterbox
 from service.vision.detection import select_faces
 from service.vision.faces import Crop, crop_faces, to_faces
+from service.vision.refine import boxes_to_try, drop_repeated, keep_better
 from service.workers import Workers
 
 
@@ -50,9 +51,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Models:
-    """What one request runs on. No detector when the boxes came with the request."""
+    """What one request may run on. No detector when the boxes came with the request, else one an
+    input size, the smallest first."""
 
-    detector: Model | None
+    detectors: tuple[Model, ...]
     landmarks: Model
     normalisation: str
 
@@ -97,12 +99,19 @@ class LandmarkService:
         async with self._admission.slot(deadline), deadline.enforced():
             with self._telemetry.stage("decode", timings):
                 sent, upright = await self._workers.run(self._decode, data, options)
+            detector = _detector_for(upright, models.detectors)
             with self._telemetry.stage("detect", timings):
-                boxes = await self._find_faces(models, sent, upright, options, deadline)
+                boxes = await self._find_faces(
+                    detector, models.normalisation, sent, upright, options, deadline
+                )
             with self._telemetry.stage("crop", timings):
                 crops = await self._workers.run(crop_faces, upright, boxes, models.normalisation)
             with self._telemetry.stage("landmarks", timings):
                 keypoints = await self._infer_landmarks(models.landmarks, crops, deadline)
+                if detector:  # a caller's own boxes are taken at their word
+                    crops, keypoints = await self._look_again(
+                        models, upright, boxes, crops, keypoints, deadline
+                    )
             with self._telemetry.stage("postprocess", timings):
                 faces = await self._workers.run(
                     to_faces,
@@ -112,22 +121,31 @@ class LandmarkService:
                     keypoints,
                     rotate=options.rotate,
                     include=options.include,
+                    limits=models.landmarks.card.verdict,
                 )
+                if detector:
+                    faces = drop_repeated(faces)
         self._telemetry.faces.inc(len(faces))
         prediction = Prediction(
             sent.width, sent.height, sent.unit, models.normalisation, faces, timings
         )
-        detector = models.detector.card if models.detector else None
-        return Result(prediction, detector, models.landmarks.card, sent if keep_frame else None)
+        return Result(
+            prediction,
+            detector.card if detector else None,
+            models.landmarks.card,
+            sent if keep_frame else None,
+        )
 
     def _choose(self, options: PredictOptions) -> Models:
         landmarks = self._catalogue.landmarks(options.variant, options.precision)
-        detector = self._catalogue.detector(options.precision) if options.boxes is None else None
+        detectors: tuple[Model, ...] = ()
+        if options.boxes is None:
+            detectors = self._catalogue.detectors(options.precision, options.detector)
         auto = options.normalisation == "auto"
         name = (
             landmarks.card.normalisation if auto else resolve_normalisation(options.normalisation)
         )
-        return Models(detector, landmarks, name)
+        return Models(detectors, landmarks, name)
 
     def _decode(self, data: bytes, options: PredictOptions) -> tuple[ThermalFrame, ThermalFrame]:
         """The frame as it was sent, and the same one upright."""
@@ -143,7 +161,8 @@ class LandmarkService:
 
     async def _find_faces(
         self,
-        models: Models,
+        model: Model | None,
+        normalisation: str,
         sent: ThermalFrame,
         upright: ThermalFrame,
         options: PredictOptions,
@@ -154,10 +173,13 @@ class LandmarkService:
         if given is not None:
             _check_inside(given, sent)
             return tuple(rotate_box(b, sent.width, sent.height, options.rotate) for b in given)
-        model = models.detector
         assert model is not None and isinstance(model.network, DetectorNetwork)
         view, to_network = await self._workers.run(
-            letterbox, upright.values, models.normalisation, black_hot=upright.black_hot
+            letterbox,
+            upright.values,
+            normalisation,
+            black_hot=upright.black_hot,
+            size=model.network.input_size,
         )
         outputs = await self._infer(model, view[None], deadline)
         boxes, scores = (outputs[name] for name in model.network.outputs)
@@ -185,6 +207,26 @@ class LandmarkService:
         if len(keypoints) != len(crops):
             raise InferenceFailed("the landmark network returned another number of faces")
         return keypoints
+
+    async def _look_again(
+        self,
+        models: Models,
+        upright: ThermalFrame,
+        boxes: Sequence[Box],
+        crops: list[Crop],
+        keypoints: FloatArray,
+        deadline: Deadline,
+    ) -> tuple[list[Crop], FloatArray]:
+        """The better of two looks at each face whose landmarks contradict the detector."""
+        retried = await self._workers.run(boxes_to_try, boxes, crops, keypoints)
+        if not retried:
+            return crops, keypoints
+        again = await self._workers.run(
+            crop_faces, upright, tuple(retried.values()), models.normalisation
+        )
+        answers = await self._infer_landmarks(models.landmarks, again, deadline)
+        second = dict(zip(retried, zip(again, answers, strict=True), strict=True))
+        return await self._workers.run(keep_better, crops, keypoints, second)
 
     async def _infer(
         self, model: Model, views: ByteArray, deadline: Deadline
@@ -216,6 +258,14 @@ class LandmarkService:
                 raise
             raise DeadlineExceeded("the deadline passed during inference") from None
         return result.outputs
+
+
+def _detector_for(frame: ThermalFrame, detectors: Sequence[Model]) -> Model | None:
+    """The smallest that does not shrink the frame, or else the largest: what the frame loses in
+    pixels, small faces lose too. None if there are none to choose from."""
+    longer = max(frame.width, frame.height)
+    fitting = (model for model in detectors if model.card.input_size[0] >= longer)
+    return next(fitting, detectors[-1] if detectors else None)
 
 
 def _check_inside(boxes: Sequence[Box], frame: ThermalFrame) -> None:

@@ -76,9 +76,13 @@ class SimccNetwork:
 
 @dataclass(frozen=True)
 class DetectorNetwork:
-    """`image` uint8 `[N, 1, 320, 320]` -> `boxes` `[N, K, 4]` and `scores` `[N, K]`."""
+    """`image` uint8 `[N, 1, S, S]` -> `boxes` `[N, K, 4]` and `scores` `[N, K]`.
+
+    input_size: S, pixels.
+    """
 
     input_name: str
+    input_size: int = DETECTOR_INPUT
     outputs: tuple[str, ...] = ("boxes", "scores")
 
     def encode(self, views: ByteArray) -> Array:
@@ -100,10 +104,16 @@ def landmark_network(metadata: ModelMetadata) -> LandmarkNetwork:
     raise NetworkError(f"outputs {sorted(given)} are neither `keypoints` nor `simcc_x`, `simcc_y`")
 
 
-def detector_network(metadata: ModelMetadata) -> DetectorNetwork:
-    """The detector that `metadata` describes. NetworkError says what does not fit."""
-    name = _only_input(metadata, np.uint8, (1, DETECTOR_INPUT, DETECTOR_INPUT))
-    network = DetectorNetwork(name)
+def detector_network(
+    metadata: ModelMetadata, input_size: tuple[int, int] = (DETECTOR_INPUT, DETECTOR_INPUT)
+) -> DetectorNetwork:
+    """The detector that `metadata` describes. NetworkError says what does not fit.
+
+    input_size: height and width by its card, in pixels; they must be equal.
+    """
+    if input_size[0] != input_size[1]:
+        raise NetworkError(f"the input of {list(input_size)} pixels is not square")
+    network = DetectorNetwork(_only_input(metadata, np.uint8, (1, *input_size)), input_size[0])
     if missing := set(network.outputs) - {spec.name for spec in metadata.outputs}:
         raise NetworkError(f"outputs {sorted(missing)} are missing")
     return network

@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     models: Annotated[tuple[str, ...], NoDecode] = ()
     # The smallest: answers in real time on two cores.
     variant: str = "t"
+    # The larger detector input for frames that the smaller one would shrink, if it is published.
+    detector: Literal["auto", "320", "640"] = "auto"
     # The most accurate that is published.
     precision: Literal["auto", "fp32", "fp16", "int8"] = "auto"
 

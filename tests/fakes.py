@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -27,6 +28,7 @@ DETECTOR = ModelMetadata(
     max_batch_size=4,
     version="1",
 )
+LARGE_DETECTOR = replace(DETECTOR, inputs=(_spec("image", np.uint8, 1, 640, 640),))
 LANDMARKS = ModelMetadata(
     (_spec("image", np.uint8, 1, 256, 256),),
     (_spec("keypoints", np.float32, 68, 4),),
@@ -105,7 +107,9 @@ class FakeBackend:
             raise BackendUnavailable("closed")
         if model not in self.models:
             raise ModelNotFound(f"model {model!r} is not loaded")
-        return DETECTOR if "detector" in model else LANDMARKS
+        if "detector" not in model:
+            return LANDMARKS
+        return LARGE_DETECTOR if "640" in model else DETECTOR
 
     async def ready(self, model: str) -> bool:
         if self.ready_error:

@@ -7,7 +7,10 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from training.synthesis.config import SynthesisConfig
+from training.synthesis.facts import WORN
 
 TASKS = ("landmarks", "detector")
 PRECISIONS = ("fp32", "bf16")
@@ -28,6 +31,13 @@ class DataConfig:
     val_samples: int
     seed: int = 0
     workers: int = 1  # loader processes; 0 loads in the training process
+    max_abs_yaw: float = 180.0  # degrees; persons turned further are left out
+    exclude: tuple[str, ...] = ()  # persons with these are left out: glasses, mask, beard ...
+    synthesis: SynthesisConfig = field(default_factory=SynthesisConfig)
+
+    def __post_init__(self) -> None:
+        for name in self.exclude:
+            _require_one_of("data.exclude", name, WORN)
 
 
 @dataclass(frozen=True)
@@ -91,8 +101,13 @@ class RunConfig:
             raise ConfigError("loop.batch: larger than data.samples_per_epoch")
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values only, as a checkpoint stores them; `from_dict` is its inverse."""
-        return asdict(self)
+        """Plain values only, as a checkpoint stores them; `from_dict` is its inverse.
+
+        Of the synthesis what differs from its defaults, which the git revision fixes.
+        """
+        table = asdict(self)
+        table["data"]["synthesis"] = self.data.synthesis.changed()
+        return table
 
 
 def load_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
@@ -105,6 +120,14 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
 
 def from_dict(table: Mapping[str, Any]) -> RunConfig:
     return _build(RunConfig, table, "")
+
+
+def from_overrides(kind: type[T], overrides: Iterable[str]) -> T:
+    """A configuration with defaults for all, changed by overrides such as `hair.share=[0,1]`."""
+    table: dict[str, Any] = {}
+    for override in overrides:
+        _apply_override(table, override)
+    return _build(kind, table, "")
 
 
 def _apply_override(table: dict[str, Any], override: str) -> None:
@@ -149,6 +172,8 @@ def _is_required(setting: Any) -> bool:
 def _convert(hint: Any, value: Any, key: str) -> Any:
     if is_dataclass(hint):
         return _build(hint, value, key + ".")  # type: ignore[arg-type]
+    if get_origin(hint) is tuple:
+        return _convert_tuple(get_args(hint), value, key)
     if hint == Mapping[str, float]:
         if not isinstance(value, Mapping):
             raise ConfigError(f"{key}: expected a table, got {value!r}")
@@ -158,6 +183,20 @@ def _convert(hint: Any, value: Any, key: str) -> Any:
     if type(value) is not hint:
         raise ConfigError(f"{key}: expected {hint.__name__}, got {type(value).__name__} {value!r}")
     return value
+
+
+def _convert_tuple(hints: tuple[Any, ...], value: Any, key: str) -> tuple[Any, ...]:
+    """A list of TOML for `tuple[float, float]` (so many) or `tuple[str, ...]` (any number)."""
+    if not isinstance(value, list | tuple):
+        raise ConfigError(f"{key}: expected a list, got {value!r}")
+    if hints[-1] is Ellipsis:
+        hints = hints[:1] * len(value)
+    if len(hints) != len(value):
+        raise ConfigError(f"{key}: expected {len(hints)} values, got {value!r}")
+    return tuple(
+        _convert(hint, item, f"{key}[{i}]")
+        for i, (hint, item) in enumerate(zip(hints, value, strict=True))
+    )
 
 
 def _require_one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:

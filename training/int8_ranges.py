@@ -31,7 +31,7 @@ def measure_ranges(graph: ModelProto, images: ByteArray, operators: Sequence[str
         calibrator = create_calibrator(plain, operators, str(augmented))
         calibrator.collect_data(_Images(graph.graph.input[0].name, images))
         ranges = calibrator.compute_data()
-    for name in silu_inputs(graph) & set(ranges):  # the head's, in FP32, is not measured
+    for name in silu_inputs(graph):
         _set(ranges, name, max(ranges[name].lowest, SILU_LOWEST), ranges[name].highest)
     _share_concatenated(graph, ranges)
     return ranges

@@ -13,7 +13,7 @@ from service.entities import Box, ByteArray, Face, FloatArray, ThermalFrame
 from service.vision.crop import DETECTOR_INPUT, letterbox
 from service.vision.detection import select_faces
 from service.vision.faces import crop_faces, to_faces
-from service.vision.refine import boxes_to_try, keep_better
+from service.vision.refine import boxes_to_try, drop_repeated, keep_better
 
 BATCH: Final = 16  # images at once, so that a large set does not fill the memory
 
@@ -136,7 +136,8 @@ def find_landmarks(
 ) -> tuple[Face, ...]:
     """One face a box, landmarks in frame pixels.
 
-    detected: the boxes are the detector's, and get the second look that serving gives them.
+    detected: the boxes are the detector's: they get the second look that serving gives them, and
+    of two boxes of one face the better one stays.
     """
     if not boxes:
         return ()
@@ -148,7 +149,8 @@ def find_landmarks(
         answers = landmarks(np.stack([view for view, _ in again])[:, None])["keypoints"]
         second = dict(zip(retried, zip(again, answers, strict=True), strict=True))
         crops, keypoints = keep_better(crops, keypoints, second)
-    return to_faces(frame, boxes, crops, keypoints, rotate=0, include=())
+    faces = to_faces(frame, boxes, crops, keypoints, rotate=0, include=())
+    return drop_repeated(faces) if detected else faces
 
 
 def _in_batches(run: Network) -> Network:

@@ -33,6 +33,8 @@ _COLOURS: Final[dict[str, tuple[int, int, int]]] = {
     "inner_lips": (200, 170, 255),
 }
 _BOX_COLOUR: Final = (0, 230, 255)
+_UNCERTAIN_COLOUR: Final = (60, 60, 255)
+_DASHES: Final = 10  # on each side of an uncertain face's box
 _INK: Final = (20, 20, 20)
 
 
@@ -44,6 +46,7 @@ def scale_factor(width: int, height: int) -> int:
 def draw_faces(frame: ThermalFrame, faces: Sequence[Face], normalisation: str = "auto") -> bytes:
     """PNG bytes of the frame with its faces drawn: box, score, landmarks joined by region.
 
+    An uncertain face has a dashed red box, any other a whole yellow one.
     faces: boxes and landmarks in the frame's pixels; what lies outside the frame, or is not
     finite, is not drawn. InvalidOption for an unknown normalisation.
     """
@@ -81,19 +84,32 @@ def _draw_box(canvas: ByteArray, face: Face, factor: int) -> None:
     corners = np.array([[box.x1, box.y1], [box.x2, box.y2]], np.float32)
     if not np.isfinite(corners).all():
         return
-    first, second = _fixed(corners, factor).tolist()
+    (left, top), (right, bottom) = _fixed(corners, factor).tolist()
     line = max(1, round(max(canvas.shape) / 800))
-    cv2.rectangle(canvas, first, second, _BOX_COLOUR, line, cv2.LINE_AA, _SHIFT)
-    _write(canvas, f"{box.score:.2f}", first[0] >> _SHIFT, first[1] >> _SHIFT)
+    uncertain = face.verdict is not None and not face.verdict.reliable
+    colour = _UNCERTAIN_COLOUR if uncertain else _BOX_COLOUR
+    if uncertain:
+        _dash(canvas, np.array([[left, top], [right, top], [right, bottom], [left, bottom]]), line)
+    else:
+        cv2.rectangle(canvas, (left, top), (right, bottom), colour, line, cv2.LINE_AA, _SHIFT)
+    _write(canvas, f"{box.score:.2f}", left >> _SHIFT, top >> _SHIFT, colour)
 
 
-def _write(canvas: ByteArray, text: str, x: int, y: int) -> None:
+def _dash(canvas: ByteArray, corners: NDArray[np.int_], line: int) -> None:
+    """The closed outline through `corners` `[4, 2]` (sixteenths of a pixel), dashed."""
+    for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        ends = np.linspace(start, end, 2 * _DASHES).astype(np.int32)  # dash, gap, dash ...
+        for first, second in zip(ends[::2].tolist(), ends[1::2].tolist(), strict=True):
+            cv2.line(canvas, first, second, _UNCERTAIN_COLOUR, line, cv2.LINE_AA, _SHIFT)
+
+
+def _write(canvas: ByteArray, text: str, x: int, y: int, paint: tuple[int, int, int]) -> None:
     """Small text just above (x, y), moved into the picture where it would leave it."""
     scale = max(canvas.shape) / 2400 + 0.1
     (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
     x = min(max(x, 1), max(canvas.shape[1] - width - 1, 1))
     y = min(max(y - below, height + 1), canvas.shape[0] - below)
-    for colour, line in ((_INK, 3), (_BOX_COLOUR, 1)):  # an outline, readable on any grey
+    for colour, line in ((_INK, 3), (paint, 1)):  # an outline, readable on any grey
         cv2.putText(
             canvas, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, colour, line, cv2.LINE_AA
         )

@@ -2,13 +2,13 @@
 
 import base64
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.card import ModelCard
-from service.entities import Face
+from service.entities import Face, Reason
 from service.imaging.drawing import encode_png
 from service.landmarks import Result
 
@@ -32,8 +32,20 @@ class FaceAnswer(BaseModel):
     landmarks: list[list[float]] = Field(
         description="68 times x, y, score, in the order of `/schemas`; pixels of the image sent."
     )
+    verdict: Literal["reliable", "uncertain"] | None = Field(
+        description="Whether the landmarks can be relied on, by their expected errors; null if the"
+        " network is not calibrated (its card has no `verdict`)."
+    )
+    reasons: list[Reason] | None = Field(
+        description="Why the face is uncertain; empty if it is reliable, null without a verdict."
+        " `cut`: part of it lies outside the image. `too_small`: too few pixels. `occluded`: some"
+        " landmarks are fine, the others hidden. `not_thermal_like`: large enough and whole, but"
+        " to the network this is no thermal face."
+    )
     sigma: list[float] | None = Field(
-        default=None, description="Expected error of each landmark in pixels."
+        default=None,
+        description="Expected error of each landmark in pixels; without a verdict the network's"
+        " own spread, which is no calibrated error.",
     )
     temperatures: dict[str, float] | None = Field(
         default=None, description="Degrees Celsius by region, where the image holds temperatures."
@@ -154,8 +166,16 @@ def _face_answer(face: Face, include: tuple[str, ...]) -> FaceAnswer:
         box=[round(value, 3) for value in (box.x1, box.y1, box.x2, box.y2)],
         score=round(box.score, 4),
         landmarks=np.round(points[:, :3], 3).tolist(),
+        verdict=_verdict(face),
+        reasons=list(face.verdict.reasons) if face.verdict else None,
         **extras,
     )
+
+
+def _verdict(face: Face) -> Literal["reliable", "uncertain"] | None:
+    if face.verdict is None:
+        return None
+    return "reliable" if face.verdict.reliable else "uncertain"
 
 
 def _rounded(temperatures: Mapping[str, float] | None) -> dict[str, float] | None:

@@ -14,7 +14,7 @@ from service.entities import Box, ByteArray, FloatArray
 from service.imaging.normalisation import OUTSIDE, normalise
 
 LANDMARK_INPUT = 256  # pixels, both sides of the landmark networks' input
-DETECTOR_INPUT = 320  # pixels, both sides of the detector's input
+DETECTOR_INPUT = 320  # pixels, both sides of the detector's usual input
 OPENCV_SIDE = 32_766  # pixels a side that cv2.warpAffine takes
 CROP_SCALE = 1.25  # side of the square landmark crop / longer side of the box
 
@@ -110,11 +110,11 @@ def landmark_crop(
 
 
 def letterbox(
-    values: FloatArray, normalisation: str, *, black_hot: bool = False
+    values: FloatArray, normalisation: str, *, black_hot: bool = False, size: int = DETECTOR_INPUT
 ) -> tuple[ByteArray, AxisMap]:
-    """The detector's view of a whole frame: uint8 `[320, 320]`, and its map."""
-    axis_map = letterbox_map(values.shape[1], values.shape[0])
-    return _view(values, axis_map, DETECTOR_INPUT, normalisation, black_hot), axis_map
+    """The detector's view of a whole frame: uint8 `[size, size]`, and its map."""
+    axis_map = letterbox_map(values.shape[1], values.shape[0], size)
+    return _view(values, axis_map, size, normalisation, black_hot), axis_map
 
 
 def _view(

@@ -9,6 +9,10 @@ from service.entities import Box, FloatArray
 from service.vision.crop import AxisMap
 
 IOU_LIMIT: Final = 0.5  # two candidates that overlap more than this are one face
+# So are two of which one lies in the other by more than this share of its own area ...
+NESTED_SHARE: Final = 0.8
+# ... unless it is smaller than this share of the other: a far face before a near one.
+NESTED_AREA: Final = 0.15
 
 
 def select_faces(
@@ -42,24 +46,38 @@ def select_faces(
 def non_maximum_suppression(
     boxes: FloatArray, scores: FloatArray, iou_limit: float = IOU_LIMIT
 ) -> NDArray[np.intp]:
-    """Indices of `boxes` `[K, 4]` to keep, the best score first; greedy, ties by index."""
+    """Indices of `boxes` `[K, 4]` to keep, the best score first; greedy, ties by index.
+
+    Besides what overlaps a better one by more than `iou_limit`, what is nested with a better one of
+    similar size goes: large faces sometimes get a second box, of half the face.
+    """
     order = np.argsort(-scores, kind="stable")
-    overlap = pairwise_iou(boxes[order])
+    shared, areas, _ = _intersections(boxes[order], boxes[order])
+    small, large = np.minimum.outer(areas, areas), np.maximum.outer(areas, areas)
+    overlaps = pairwise_iou(boxes[order]) > iou_limit
+    nested = (shared > NESTED_SHARE * small) & (small >= NESTED_AREA * large)
+    same = overlaps | nested
     alive = np.ones(len(order), bool)
     for i in range(len(order)):
         if alive[i]:
-            alive[i + 1 :] &= overlap[i, i + 1 :] <= iou_limit
+            alive[i + 1 :] &= ~same[i, i + 1 :]
     return np.asarray(order[alive], np.intp)
 
 
 def pairwise_iou(boxes: FloatArray, others: FloatArray | None = None) -> FloatArray:
     """Intersection over union `[K, M]` of `boxes` `[K, 4]` with `others` `[M, 4]`, or with one
     another; 0 for empty ones."""
-    if others is None:
-        others = boxes
+    shared, areas, more = _intersections(boxes, boxes if others is None else others)
+    union = areas[:, None] + more[None, :] - shared
+    return np.asarray(shared / np.maximum(union, 1e-9), np.float32)
+
+
+def _intersections(
+    boxes: FloatArray, others: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Areas shared `[K, M]`, and those of `boxes` `[K]` and `others` `[M]`."""
     low = np.maximum(boxes[:, None, :2], others[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
     shared = np.prod(np.maximum(high - low, 0), axis=2)
     areas, more = (np.prod(np.maximum(b[:, 2:] - b[:, :2], 0), axis=1) for b in (boxes, others))
-    union = areas[:, None] + more[None, :] - shared
-    return np.asarray(shared / np.maximum(union, 1e-9), np.float32)
+    return shared, areas, more

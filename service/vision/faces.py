@@ -8,6 +8,7 @@ from service.entities import Box, ByteArray, Face, FloatArray, ThermalFrame, Uni
 from service.imaging.rotation import unrotate_box, unrotate_points
 from service.vision.crop import AxisMap, landmark_crop
 from service.vision.temperatures import region_temperatures
+from service.vision.verdict import VerdictLimits, judge
 
 Crop = tuple[ByteArray, AxisMap]  # uint8 `[256, 256]`, and its map
 
@@ -27,11 +28,13 @@ def to_faces(
     *,
     rotate: int,
     include: Collection[str],
+    limits: VerdictLimits | None = None,
 ) -> tuple[Face, ...]:
-    """Crop pixels to the upright frame, temperatures there, then back to the grid that was sent.
+    """Crop pixels to the upright frame, all judgement there, then back to the grid that was sent.
 
     boxes: in the upright frame; keypoints: `[N, 68, 4]` in crop pixels. rotate: degrees clockwise
     that made the frame upright. include: `temperatures` and `crops` go into the faces if named.
+    limits: of the network, if it is calibrated; without them there are no verdicts.
     """
     measured = "temperatures" in include and upright.unit is Unit.CELSIUS
     width, height = upright.width, upright.height
@@ -39,15 +42,26 @@ def to_faces(
         width, height = height, width
     faces = []
     for box, (view, to_network), points in zip(boxes, crops, keypoints, strict=True):
-        landmarks = points.astype(np.float32)
-        landmarks[:, :2] = to_network.to_frame(points[:, :2])
-        landmarks[:, 3] = points[:, 3] / to_network.scale  # sigma is a length
+        landmarks = to_frame(points, to_network)
+        verdict = None
+        if limits is not None:
+            size = {"width": upright.width, "height": upright.height}
+            verdict = judge(landmarks, box, limits, **size)
         faces.append(
             Face(
                 unrotate_box(box, width, height, rotate),
                 unrotate_points(landmarks, width, height, rotate),
+                verdict,
                 region_temperatures(upright.values, landmarks) if measured else None,
                 view if "crops" in include else None,
             )
         )
     return tuple(faces)
+
+
+def to_frame(keypoints: FloatArray, to_network: AxisMap) -> FloatArray:
+    """Keypoints `[K, 4]` in crop pixels to float32 landmarks in frame pixels, sigma as well."""
+    landmarks = keypoints.astype(np.float32)
+    landmarks[:, :2] = to_network.to_frame(keypoints[:, :2])
+    landmarks[:, 3] = keypoints[:, 3] / to_network.scale  # sigma is a length
+    return landmarks

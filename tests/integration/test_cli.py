@@ -50,6 +50,7 @@ def test_one_line_a_file(image: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert (first["index"], second["index"]) == (0, 1)
     assert first["models"]["landmarks"]["name"] == "landmarks_s"
     assert len(first["faces"][0]["landmarks"]) == len(first["faces"][0]["sigma"]) == 68
+    assert {"verdict", "reasons"} <= set(first["faces"][0])
 
 
 def test_bad_files_do_not_stop_the_others(

@@ -37,7 +37,8 @@ async def test_raw_body(client: httpx.AsyncClient) -> None:
     assert image["problem"] is None
     assert set(image["timings_ms"]) == STAGES
     (face,) = image["faces"]
-    assert set(face) == {"box", "score", "landmarks"}
+    assert set(face) == {"box", "score", "landmarks", "verdict", "reasons"}
+    assert face["verdict"] is None and face["reasons"] is None  # the network is not calibrated
     assert np.shape(face["landmarks"]) == (68, 3)
     assert face["score"] == 0.9
     # The letterbox doubles the image and centres it: 320 - 240 = 80 columns, 40 on each side.
@@ -113,6 +114,19 @@ async def test_many_faces_are_split_into_batches(
     backend.calls.clear()
     assert len(await faces(client, max_faces=3)) == 3
     assert backend.calls[1:] == [("landmarks_t", 3)]
+
+
+async def test_a_box_that_the_landmarks_contradict_is_looked_at_again(
+    client: httpx.AsyncClient, backend: FakeBackend
+) -> None:
+    backend.faces = [(80, 80, 240, 240), (20, 80, 100, 240)]  # the second is too narrow
+    whole, narrow = await faces(client)
+    assert backend.calls == [("face_detector", 1), ("landmarks_t", 2), ("landmarks_t", 1)]
+    assert whole["box"] == pytest.approx([19.75, 39.75, 99.75, 119.75], abs=0.01)
+    assert narrow["box"] == pytest.approx([0, 39.75, 29.75, 119.75], abs=0.01)
+    backend.calls.clear()
+    await faces(client, boxes=str([narrow["box"]]))  # a caller's own box is taken at its word
+    assert backend.calls == [("landmarks_t", 1)]
 
 
 async def test_min_score(client: httpx.AsyncClient) -> None:

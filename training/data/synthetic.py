@@ -10,19 +10,29 @@ from torch.utils.data import Dataset
 
 from training.config import DataConfig
 from training.data.sample import DetectorSample, LandmarkSample
+from training.synthesis.config import DEFAULT, SynthesisConfig
 from training.synthesis.frames import compose_frame, detector_view
-from training.synthesis.pool import Pool
+from training.synthesis.pool import PersonFilter, Pool
 from training.synthesis.views import landmark_view
 
 SPLITS = ("train", "val")
 
 
 class LandmarkStream(Dataset[LandmarkSample]):
-    """`length` samples an epoch from the portraits under `pool`."""
+    """`length` samples an epoch from the portraits of a pool."""
 
-    def __init__(self, pool: str, length: int, seed: int, split: str) -> None:
-        self.pool = Pool(pool, "portrait", split)
+    def __init__(
+        self,
+        pool: str,
+        length: int,
+        seed: int,
+        split: str,
+        config: SynthesisConfig = DEFAULT,
+        persons: PersonFilter | None = None,
+    ) -> None:
+        self.pool = Pool(pool, "portrait", split, persons)
         self.length, self.seed, self.split = length, seed, SPLITS.index(split)
+        self.config = config
 
     def __len__(self) -> int:
         return self.length
@@ -31,17 +41,26 @@ class LandmarkStream(Dataset[LandmarkSample]):
         cv2.setNumThreads(0)
         rng = np.random.default_rng((self.seed, self.split, index))
         layer = self.pool.layer(int(rng.integers(len(self.pool))))
-        view = landmark_view(layer, rng)
+        view = landmark_view(layer, rng, self.config)
         return LandmarkSample(view.image[None], view.points, view.weight)
 
 
 class DetectorStream(Dataset[DetectorSample]):
-    """`length` frames an epoch composed of portraits and figures under `pool`."""
+    """`length` frames an epoch composed of portraits and figures of a pool."""
 
-    def __init__(self, pool: str, length: int, seed: int, split: str) -> None:
-        self.portraits = Pool(pool, "portrait", split)
-        self.figures = Pool(pool, "figure", split)
+    def __init__(
+        self,
+        pool: str,
+        length: int,
+        seed: int,
+        split: str,
+        config: SynthesisConfig = DEFAULT,
+        persons: PersonFilter | None = None,
+    ) -> None:
+        self.portraits = Pool(pool, "portrait", split, persons)
+        self.figures = Pool(pool, "figure", split, persons)
         self.length, self.seed, self.split = length, seed, SPLITS.index(split)
+        self.config = config
 
     def __len__(self) -> int:
         return self.length
@@ -49,7 +68,7 @@ class DetectorStream(Dataset[DetectorSample]):
     def __getitem__(self, index: int) -> DetectorSample:
         cv2.setNumThreads(0)
         rng = np.random.default_rng((self.seed, 10 + self.split, index))
-        frame = compose_frame(self.portraits, self.figures, rng)
+        frame = compose_frame(self.portraits, self.figures, rng, self.config)
         image, boxes = detector_view(frame)
         return DetectorSample(image[None], boxes, frame.ignore)
 
@@ -57,6 +76,6 @@ class DetectorStream(Dataset[DetectorSample]):
 def build_dataset(task: str, data: DataConfig, split: str) -> "LandmarkStream | DetectorStream":
     """The stream of a task (`landmarks` or `detector`) and split (`train` or `val`)."""
     length = data.samples_per_epoch if split == "train" else data.val_samples
-    if task == "landmarks":
-        return LandmarkStream(data.pool, length, data.seed, split)
-    return DetectorStream(data.pool, length, data.seed, split)
+    kind = LandmarkStream if task == "landmarks" else DetectorStream
+    persons = PersonFilter(data.max_abs_yaw, data.exclude)
+    return kind(data.pool, length, data.seed, split, data.synthesis, persons)

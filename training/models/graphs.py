@@ -9,13 +9,14 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from training.models.expected_error import ExpectedError
 from training.models.inputs import normalise_input
 from training.models.rtmdet import STRIDES, RTMDet, cell_points, flatten_levels, to_boxes
 from training.models.rtmpose import SPLIT_RATIO, RTMPose
 
 REACH: Final = 2  # bins on each side of the maximum that make up the peak
 CANDIDATES: Final = 100  # boxes the detector answers, before suppression
-DETECTOR_INPUT: Final = 320  # pixels, both sides
+DETECTOR_INPUT: Final = 320  # pixels, both sides, unless another size is asked for
 
 
 def decode_simcc(simcc_x: Tensor, simcc_y: Tensor) -> Tensor:
@@ -69,20 +70,25 @@ class Normalise(nn.Module):
 
 
 class Decode(nn.Module):
-    """`decode_simcc` as a module."""
+    """`decode_simcc` as a module; with a calibration, sigma is the expected error."""
+
+    def __init__(self, expected_error: ExpectedError | None = None) -> None:
+        super().__init__()
+        self.expected_error = expected_error
 
     def forward(self, simcc_x: Tensor, simcc_y: Tensor) -> Tensor:
-        return decode_simcc(simcc_x, simcc_y)
+        keypoints = decode_simcc(simcc_x, simcc_y)
+        return keypoints if self.expected_error is None else self.expected_error(keypoints)
 
 
 class LandmarkGraph(nn.Module):
     """image uint8 `[N, 1, H, W]` to keypoints float32 `[N, K, 4]` and both axes' logits."""
 
-    def __init__(self, network: RTMPose) -> None:
+    def __init__(self, network: RTMPose, expected_error: ExpectedError | None = None) -> None:
         super().__init__()
         self.normalise = Normalise()
         self.network = network
-        self.decode = Decode()
+        self.decode = Decode(expected_error)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         simcc_x, simcc_y = self.network(self.normalise(image))
@@ -94,10 +100,12 @@ class Select(nn.Module):
 
     points: Tensor
 
-    def __init__(self, candidates: int) -> None:
+    def __init__(self, candidates: int, input_size: int) -> None:
         super().__init__()
+        if input_size % STRIDES[-1] or input_size <= 0:
+            raise ValueError(f"the input's side must be a multiple of {STRIDES[-1]} pixels")
         self.candidates = candidates
-        sizes = [(DETECTOR_INPUT // stride, DETECTOR_INPUT // stride) for stride in STRIDES]
+        sizes = [(input_size // stride, input_size // stride) for stride in STRIDES]
         self.register_buffer("points", cell_points(sizes), persistent=False)
 
     def forward(
@@ -110,12 +118,13 @@ class Select(nn.Module):
 
 
 class DetectorGraph(nn.Module):
-    """image uint8 `[N, 1, 320, 320]` to the best boxes, best first, before suppression.
+    """image uint8 `[N, 1, S, S]` to the best boxes, best first, before suppression.
 
     boxes: float32 `[N, 100, 4]`, x1, y1, x2, y2 in input pixels, not clipped to the image.
     scores: float32 `[N, 100]`, 0 to 1.
     channels: (mean, deviation) per channel, for a network trained on coloured pictures.
-    Raises ValueError unless the network has one class.
+    input_size: S, pixels. The weights fit any: a larger input sees smaller faces.
+    Raises ValueError unless the network has one class and S is a multiple of 32.
     """
 
     def __init__(
@@ -123,6 +132,7 @@ class DetectorGraph(nn.Module):
         network: RTMDet,
         channels: tuple[tuple[float, float], ...] | None = None,
         candidates: int = CANDIDATES,
+        input_size: int = DETECTOR_INPUT,
     ) -> None:
         super().__init__()
         if network.bbox_head.classes != 1:
@@ -130,7 +140,7 @@ class DetectorGraph(nn.Module):
             raise ValueError(f"the served detector has one class, this network {classes}")
         self.normalise = Normalise(channels)
         self.network = network
-        self.select = Select(candidates)
+        self.select = Select(candidates, input_size)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         logits, distances = self.network(self.normalise(image))

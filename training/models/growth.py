@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from training.models.cspnext import ConvModule, CSPLayer, SPPBottleneck
+from training.models.cspnext import ConvModule, CSPLayer, CSPNeXtBlock, SPPBottleneck
 from training.models.rtmpose import RTMPose
 
 
@@ -44,8 +44,10 @@ def _grow_csp(wide: CSPLayer, narrow: CSPLayer) -> None:
     _grow_module(wide.main_conv, narrow.main_conv)
     _grow_module(wide.short_conv, narrow.short_conv)
     for index, block in enumerate(wide.blocks):
+        assert isinstance(block, CSPNeXtBlock)
         if index < len(narrow.blocks):
             twin = narrow.blocks[index]
+            assert isinstance(twin, CSPNeXtBlock)
             _grow_module(block.conv1, twin.conv1)
             depthwise, pointwise = block.conv2.depthwise_conv, block.conv2.pointwise_conv
             _grow_module(depthwise, twin.conv2.depthwise_conv)

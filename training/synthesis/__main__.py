@@ -2,7 +2,9 @@
 
 import-head ICT_FACEKIT OUT.npz       compact head model from a checkout of ICT-FaceKit
 pool --head H --out DIR --kind K      render persons into shards (kinds: portrait, figure)
-sheet --pool DIR --out PNG            contact sheet of detector frames and landmark crops
+sheet --pool DIR --out PNG|JPG        detector frames and landmark crops as networks see them, or
+                                      with --topic camera|background|... every knob by picture
+page docs/synthesis.md                the page's tables, from the configuration
 sample --pool DIR --out PNG           one 16-bit frame (centikelvin) with a face
 gate --pool DIR --out DIR             the small sets on which publishing judges a model
 """
@@ -11,10 +13,13 @@ import argparse
 import os
 from pathlib import Path
 
+from training.config import ConfigError, from_overrides
+from training.synthesis.config.person import PersonConfig
 from training.synthesis.head import HeadModelMissing
 from training.synthesis.importer import import_head
+from training.synthesis.page import with_tables
 from training.synthesis.pool import PLANS, PoolMissing, write_pool
-from training.synthesis.sheets import contact_sheet, sample_frame, write_gate
+from training.synthesis.sheets import TOPICS, sample_frame, write_gate, write_sheet
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -30,18 +35,25 @@ def _parser() -> argparse.ArgumentParser:
     pool.add_argument("--persons", type=int, default=8000)
     pool.add_argument("--seed", type=int, default=0)
     pool.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    pool.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
+                      help="another PersonConfig, e.g. worn.glasses_chance=0")  # fmt: skip
     for name in ("sheet", "sample", "gate"):
         look = commands.add_parser(name)
         look.add_argument("--pool", type=Path, required=True)
         look.add_argument("--out", type=Path, required=True)
         look.add_argument("--seed", type=int, default=0)
+        if name == "sheet":
+            look.add_argument("--topic", choices=TOPICS, default=TOPICS[0])
+            look.add_argument("--head", type=Path, help="head model, for the topic person")
+    page = commands.add_parser("page", help="tables of docs/synthesis.md from the configuration")
+    page.add_argument("file", type=Path)
     return parser
 
 
 def main(arguments: list[str] | None = None) -> None:
     try:
         _run(_parser().parse_args(arguments))
-    except (HeadModelMissing, PoolMissing) as error:
+    except (ConfigError, HeadModelMissing, PoolMissing) as error:
         raise SystemExit(str(error)) from None
 
 
@@ -51,10 +63,15 @@ def _run(args: argparse.Namespace) -> None:
     elif args.command == "pool":
         # One thread a process: BLAS threads of parallel renderers would fight each other.
         os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
-        count = write_pool(args.out, args.head, args.kind, args.persons, args.seed, args.workers)
+        config = from_overrides(PersonConfig, args.set)
+        count = write_pool(
+            args.out, args.head, args.kind, args.persons, args.seed, args.workers, config
+        )
         print(f"{count} {args.kind} persons in {args.out}")
     elif args.command == "sheet":
-        contact_sheet(args.pool, args.out, args.seed)
+        write_sheet(args.pool, args.out, args.topic, args.seed, args.head)
+    elif args.command == "page":
+        args.file.write_text(with_tables(args.file.read_text()))
     elif args.command == "sample":
         sample_frame(args.pool, args.out, args.seed)
     else:

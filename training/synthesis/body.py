@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.entities import FloatArray
+from training.synthesis.config.person import BodyConfig
 from training.synthesis.dressing import CHANNELS, CLOTH, SKIN, TEMPERATURE, Wearer, draw_shell
 from training.synthesis.fields import image_noise
 from training.synthesis.pose import NECK_PIVOT
@@ -12,14 +13,14 @@ from training.synthesis.rasterizer import Canvas, grid_triangles
 TOP, SLEEVE, BARE, LEGS = 10, 11, 12, 13  # which temperature field a part takes
 
 
-def add_body(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> None:
+def add_body(canvas: Canvas, wearer: Wearer, rng: np.random.Generator, config: BodyConfig) -> None:
     """Torso under the head, collar, arms and legs, clothed or bare in places."""
-    build, height = rng.uniform(0.85, 1.25), rng.uniform(0.92, 1.08)
-    clothes, trousers = _cloth(wearer, rng), _cloth(wearer, rng)
+    build, height = rng.uniform(*config.build), rng.uniform(*config.height)
+    clothes, trousers = _cloth(wearer, rng, config), _cloth(wearer, rng, config)
     bare = wearer.skin + rng.normal(-0.5, 0.7) + 0.3 * image_noise(*wearer.posed.size, 8, rng)
     bare = bare.astype(np.float32)
-    bare_shoulders = rng.random() < 0.10
-    sleeve = bare if rng.random() < 0.35 else clothes
+    bare_shoulders = rng.random() < config.bare_shoulders_chance
+    sleeve = bare if rng.random() < config.bare_arms_chance else clothes
     fields = {TOP: bare if bare_shoulders else clothes, SLEEVE: sleeve, BARE: bare, LEGS: trousers}
 
     layer = Canvas(*wearer.posed.size, CHANNELS)
@@ -45,15 +46,20 @@ def add_body(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> None:
     layer.owner[layer.owner >= 0] = CLOTH
     canvas.merge(layer, layer.owner >= 0)
     if not bare_shoulders:
-        _add_collar(canvas, wearer, clothes, rng)
+        _add_collar(canvas, wearer, clothes, rng, config)
 
 
 def _add_collar(
-    canvas: Canvas, wearer: Wearer, clothes: FloatArray, rng: np.random.Generator
+    canvas: Canvas,
+    wearer: Wearer,
+    clothes: FloatArray,
+    rng: np.random.Generator,
+    config: BodyConfig,
 ) -> None:
     """Cloth over the mesh's own neck base, from an open shirt to a turtleneck."""
     neutral = wearer.head.neutral
-    top = rng.choice([rng.uniform(-16, -13.5), rng.uniform(-13.5, -10.0)], p=[0.75, 0.25])
+    low, high = rng.uniform(-16, -13.5), rng.uniform(-13.5, -10.0)
+    top = low if rng.random() < 1 - config.turtleneck_chance else high
     opening = rng.uniform(0.0, 0.6)  # a V in front
 
     def inside(points: FloatArray) -> FloatArray:
@@ -71,15 +77,15 @@ def _add_collar(
     canvas.values[rim, TEMPERATURE] = clothes[rim]
 
 
-def _cloth(wearer: Wearer, rng: np.random.Generator) -> FloatArray:
+def _cloth(wearer: Wearer, rng: np.random.Generator, config: BodyConfig) -> FloatArray:
     """Folds and pressed-on patches: between ambient and skin, sometimes sun-heated."""
     height, width = wearer.posed.size
-    base = wearer.ambient + rng.uniform(0.05, 0.8) * (wearer.skin - wearer.ambient)
-    if rng.random() < 0.12:
-        base += rng.uniform(1, 8)
+    base = wearer.ambient + rng.uniform(*config.cloth_share) * (wearer.skin - wearer.ambient)
+    if rng.random() < config.sun_chance:
+        base += rng.uniform(*config.sun_k)
     folds = image_noise(height, width, rng.uniform(4, 10), rng)
     creases = np.exp(-((image_noise(height, width, rng.uniform(8, 25), rng) / 0.2) ** 2))
-    spread = rng.uniform(0.2, 1.5)
+    spread = rng.uniform(*config.folds_k)
     return np.asarray(base + spread * (0.6 * folds + rng.normal(0, 0.6) * creases), np.float32)
 
 

@@ -29,10 +29,12 @@ class PersonFacts:
 
     @classmethod
     def from_row(cls, row: FloatArray) -> "PersonFacts":
-        return cls(*(float(value) for value in row[:4]), *(bool(value) for value in row[4:]))
+        yaw, pitch, roll, ambient, *flags = (float(value) for value in row)
+        return cls(yaw, pitch, roll, ambient, *(flag > 0 for flag in flags))
 
 
 COLUMNS = tuple(item.name for item in fields(PersonFacts))
+WORN = COLUMNS[5:]  # what a person wears, true or false
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
-"""Whole frames for the detector: 0 to 6 persons of the pool in one scene, with face boxes."""
+"""Whole frames for the detector: nobody to a dozen persons of the pool in one scene, with boxes."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,20 +10,15 @@ from service.imaging.normalisation import normalise
 from service.vision.crop import DETECTOR_INPUT, letterbox_map, sample
 from training.synthesis.backgrounds import background
 from training.synthesis.camera import expose
+from training.synthesis.compose import mirror, paste
+from training.synthesis.config import DEFAULT, SynthesisConfig
+from training.synthesis.config.knobs import pick
+from training.synthesis.config.scene import FrameConfig
+from training.synthesis.layouts import Place, lay_out
 from training.synthesis.occluders import add_occluder
 from training.synthesis.pool import Layer, Pool
-from training.synthesis.views import mirror, over
 
-# Width, height and share of the cameras. Larger sensors are composed at 464 pixels: the detector
-# sees 320 in any case.
-SENSORS = (
-    (80, 60, 0.04), (160, 120, 0.14), (120, 160, 0.20), (256, 192, 0.10), (192, 256, 0.05),
-    (320, 240, 0.12), (240, 320, 0.05), (320, 256, 0.12), (464, 348, 0.12), (400, 320, 0.06),
-)  # fmt: skip
-PERSONS = (0.12, 0.40, 0.20, 0.12, 0.08, 0.05, 0.03)  # chances of 0 to 6
 Owners = NDArray[np.int16]  # which person a pixel shows, -1 = none
-SMALLEST = 9.0  # pixels of the 320 input; smaller faces are neither target nor background
-PORTRAIT_FROM = 72.0  # frame pixels; above, the portrait layers have the finer faces
 
 
 @dataclass(frozen=True)
@@ -39,60 +33,64 @@ class Frame:
     landmarks: FloatArray
 
 
-def compose_frame(portraits: Pool, figures: Pool, rng: np.random.Generator) -> Frame:
-    """One random scene through one random camera."""
-    width, height, _ = SENSORS[rng.choice(len(SENSORS), p=[s[2] for s in SENSORS])]
-    count = int(rng.choice(len(PERSONS), p=PERSONS))
-    unit = max(width, height) / DETECTOR_INPUT
-    largest = 330.0 if count <= 1 else 110.0
-    sizes = np.exp(rng.uniform(np.log(8.0), np.log(largest), count)) * unit
-    layers = [_pick(portraits, figures, size, rng) for size in sizes]
+def compose_frame(
+    portraits: Pool, figures: Pool, rng: np.random.Generator,
+    config: SynthesisConfig = DEFAULT, input_size: int = DETECTOR_INPUT,
+) -> Frame:  # fmt: skip
+    """One random scene through one random camera, as fine as a detector of `input_size` sees it."""
+    width, height, pitch = _sensor(config.frame, input_size, rng)
+    places = lay_out(width, height, input_size, config.frame, rng)
+    layers = [_person(portraits, figures, place.size, config.frame, rng) for place in places]
     ambient = layers[0].facts.ambient if layers else float(rng.normal(22, 5))
-    scene = background(height, width, ambient, rng)
+    scene = background(height, width, ambient, rng, config.background)
     owner = np.full((height, width), -1, np.int16)
-    landmarks = np.zeros((count, 68, 2), np.float32)
-    for index in np.argsort(sizes):  # far to near
-        landmarks[index] = _place(scene, owner, layers[index], sizes[index], int(index), rng)
-    if count and rng.random() < 0.08:
-        index = int(rng.integers(count))
+    landmarks = np.zeros((len(places), 68, 2), np.float32)
+    for index in np.argsort([place.size for place in places]):  # far to near
+        landmarks[index] = _draw(
+            scene, owner, layers[index], places[index], int(index), config.frame, rng
+        )
+    if places and rng.random() < config.occluder.frame_chance:
+        index = int(rng.integers(len(places)))
         box = np.concatenate([landmarks[index].min(axis=0), landmarks[index].max(axis=0)])
-        owner[add_occluder(scene, box, ambient, rng)] = -1
-    visible = [_visible(owner, points, i) for i, points in enumerate(landmarks)]
-    values = expose(scene, rng)
-    return _label(values, landmarks, visible, [layer.facts.away for layer in layers], unit)
+        owner[add_occluder(scene, box, ambient, rng, config.occluder)] = -1
+    visible = np.array([_visible(owner, points, i) for i, points in enumerate(landmarks)])
+    exposure = expose(scene, rng, config.camera, pitch)
+    away = np.array([layer.facts.away for layer in layers], bool)
+    unit = max(width, height) / input_size
+    return _label(
+        exposure.values, landmarks, exposure.place(landmarks), visible, away, unit, config.frame
+    )
 
 
-def _pick(portraits: Pool, figures: Pool, size: float, rng: np.random.Generator) -> Layer:
-    pool = portraits if size > PORTRAIT_FROM else figures
+def _sensor(
+    frame: FrameConfig, input_size: int, rng: np.random.Generator
+) -> tuple[int, int, float]:
+    """Width, height in pixels of the scene, and pixels of the scene for one of the sensor."""
+    width, height = (int(side) for side in pick(frame.sensors, rng).split("x"))
+    pitch = min(1.0, frame.largest_px * input_size / max(width, height))
+    return round(width * pitch), round(height * pitch), pitch
+
+
+def _person(
+    portraits: Pool, figures: Pool, size: float, frame: FrameConfig, rng: np.random.Generator
+) -> Layer:
+    pool = portraits if size > frame.portrait_from_px else figures
     layer = pool.layer(int(rng.integers(len(pool))))
     return mirror(layer) if rng.random() < 0.5 else layer
 
 
-def _place(
-    scene: FloatArray, owner: Owners, layer: Layer, size: float, index: int,
-    rng: np.random.Generator,
+def _draw(
+    scene: FloatArray, owner: Owners, layer: Layer, place: Place, index: int,
+    frame: FrameConfig, rng: np.random.Generator,
 ) -> FloatArray:  # fmt: skip
-    """Draw a person with the face at a random place; returns the landmarks in frame pixels."""
-    height, width = scene.shape
-    scale = size / layer.face_size
+    """Draw a person with the face's middle at its place; returns the landmarks in pixels."""
+    scale = place.size / layer.face_size
     box = layer.box
-    spot = np.array([rng.uniform(0.04, 0.96) * width, rng.uniform(0.08, 0.85) * height])
-    if rng.random() < 0.7:  # bodies reach down: faces tend to be in the upper part
-        spot[1] = rng.uniform(0.08, 0.55) * height
-    layer = extend_down(layer, int(height / scale) + 1)
-    origin = ((box[:2] + box[2:]) / 2 - spot / scale).astype(np.float32)
-    scene[:], cover = over(layer, scale, origin, scene)
-    owner[cover > 0.5] = index
+    origin = ((box[:2] + box[2:]) / 2 - np.array([place.x, place.y]) / scale).astype(np.float32)
+    whole = place.size <= frame.portrait_from_px  # figures have legs, portraits have none
+    patch = paste(scene, layer, scale, origin, rng, frame.body_uneven_k, whole)
+    owner[patch.rows, patch.columns][patch.cover > 0.5] = index
     return (layer.landmarks - origin) * np.float32(scale)
-
-
-def extend_down(layer: Layer, rows: int) -> Layer:
-    """The body goes on below the layer: its last row, repeated."""
-
-    def grow(image: FloatArray) -> FloatArray:
-        return np.asarray(cv2.copyMakeBorder(image, 0, rows, 0, 0, cv2.BORDER_REPLICATE))
-
-    return replace(layer, temperature=grow(layer.temperature), cover=grow(layer.cover))
 
 
 def _visible(owner: Owners, points: FloatArray, index: int) -> float:
@@ -106,19 +104,22 @@ def _visible(owner: Owners, points: FloatArray, index: int) -> float:
 
 
 def _label(
-    values: FloatArray, landmarks: FloatArray, visible: list[float], away: list[bool], unit: float
-) -> Frame:
-    boxes = np.concatenate([landmarks.min(axis=1), landmarks.max(axis=1)], axis=1)
-    size = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)) / unit
-    keep = np.array([not a and v > 0.05 for a, v in zip(away, visible, strict=True)], bool)
-    ignore = (size < SMALLEST) | (np.array(visible) < 0.45)
-    return Frame(values, boxes[keep], ignore[keep].astype(np.float32), landmarks[keep])
+    values: FloatArray, scene_points: FloatArray, points: FloatArray, visible: FloatArray,
+    away: NDArray[np.bool_], unit: float, frame: FrameConfig,
+) -> Frame:  # fmt: skip
+    """unit: pixels of the scene for one of the detector's input."""
+    extent = scene_points.max(axis=1) - scene_points.min(axis=1)
+    size = np.sqrt(np.prod(extent, axis=1)) / unit
+    keep = ~away & (visible > 0.05)
+    ignore = (size < frame.smallest_px) | (visible < frame.hidden)
+    boxes = np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1)
+    return Frame(values, boxes[keep], ignore[keep].astype(np.float32), points[keep])
 
 
-def detector_view(frame: Frame) -> tuple[ByteArray, FloatArray]:
-    """The frame as the detector sees it: uint8 [320, 320], and boxes [M, 4] in its pixels."""
+def detector_view(frame: Frame, input_size: int = DETECTOR_INPUT) -> tuple[ByteArray, FloatArray]:
+    """The frame as the detector sees it: uint8 [S, S], and boxes [M, 4] in its pixels."""
     height, width = frame.values.shape
-    axis_map = letterbox_map(width, height)
-    warped, inside = sample(frame.values, axis_map, DETECTOR_INPUT)
+    axis_map = letterbox_map(width, height, input_size)
+    warped, inside = sample(frame.values, axis_map, input_size)
     boxes = axis_map.to_network(frame.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
     return normalise(warped, inside=inside), boxes.astype(np.float32)

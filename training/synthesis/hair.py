@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from training.synthesis.config.knobs import log_uniform, pick
+from training.synthesis.config.person import HairConfig
 from training.synthesis.dressing import (
     HAIR,
     SKIN,
@@ -26,15 +28,13 @@ HAIRLINES: dict[str, tuple[float, ...]] = {
     "long": (9.3, 8.3, 5.0, -4.0, -13.0, -16.0, -17.0),
     "long_fringe": (5.6, 5.6, 3.5, -5.0, -13.0, -16.0, -17.0),
 }
-# In the order of HAIRLINES; the rest are bald or shaven.
-HAIR_CHANCES = (0.32, 0.10, 0.06, 0.09, 0.07, 0.10, 0.11, 0.06)
 FRINGES = ("fringe", "low_fringe", "long_fringe")
 _AZIMUTHS = (0.0, 35.0, 60.0, 78.0, 100.0, 140.0, 180.0)
 
 
-def add_hair(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> bool:
+def add_hair(canvas: Canvas, wearer: Wearer, rng: np.random.Generator, config: HairConfig) -> bool:
     """Returns whether hair reaches the brows."""
-    style = rng.choice([*HAIRLINES, "none"], p=[*HAIR_CHANCES, 1 - sum(HAIR_CHANCES)])
+    style = pick(config.styles, rng)
     if style == "none":
         return False
     head = wearer.head
@@ -42,7 +42,7 @@ def add_hair(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> bool:
     long = style in ("parted", "long", "long_fringe")
     skin = head.of_region("face", "head_neck")
     height = head.neutral[:, 1] - np.interp(azimuth(head.neutral), _AZIMUTHS, line)
-    thickness = rng.uniform(0.6, 2.4) if long else np.exp(rng.uniform(np.log(0.15), np.log(1.6)))
+    thickness = rng.uniform(*config.long_cm) if long else log_uniform(config.short_cm, rng)
     if style in FRINGES:
         thickness = max(thickness, 0.5)
     grown = np.where(skin, 0.05 + thickness * smoothstep(-1.0, 2.5, height), 0.0)
@@ -50,14 +50,15 @@ def add_hair(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> bool:
     canonical = cover.values[..., :3]
     size = wearer.posed.size
     strands = rng.uniform(0.3, 1.0) * image_noise(*size, rng.uniform(10, 40), rng)
-    if rng.random() < 0.4:  # locks that hang deeper here and there
+    if rng.random() < config.locks_chance:  # locks that hang deeper here and there
         strands += rng.uniform(0.5, 1.6) * image_noise(*size, rng.uniform(6, 20), rng)
     above = canonical[..., 1] - np.interp(azimuth(canonical), _AZIMUTHS, line) + strands
     if style in FRINGES or style == "parted":  # swept to one side
         above += rng.normal(0, 0.15) * canonical[..., 0]
     if not long:  # ears stay free
         above[(np.abs(canonical[..., 0]) > 7.5) & (canonical[..., 1] < 5.0)] = -1.0
-    share = rng.uniform(0.25, 0.85) if rng.random() < 0.94 else rng.uniform(0.9, 1.4)  # sun
+    shaded = rng.random() < 1 - config.sun_chance
+    share = rng.uniform(*config.share) if shaded else rng.uniform(*config.sun_share)
     field = material(wearer, share, rng, rng.uniform(0.4, 1.4))
     # Thin hair at the hairline lets the warm skin through.
     thin = 1 - smoothstep(0.0, rng.uniform(0.3, 2.5), above)
@@ -66,7 +67,7 @@ def add_hair(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> bool:
     canvas.merge(cover, drawn & (above > 0))
     if style in ("long", "long_fringe"):
         _add_curtain(canvas, wearer, share, rng)
-    if rng.random() < 0.06:
+    if rng.random() < config.bun_chance:
         _add_bun(canvas, wearer, share, rng)
     return style in FRINGES
 
@@ -93,21 +94,19 @@ def _add_bun(canvas: Canvas, wearer: Wearer, share: float, rng: np.random.Genera
     draw_sheet(canvas, wearer, points, material(wearer, share, rng, 1.0), HAIR)
 
 
-def add_beard(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> bool:
+def add_beard(canvas: Canvas, wearer: Wearer, rng: np.random.Generator, config: HairConfig) -> bool:
     """Full beard, goatee, moustache or stubble: cooler skin and hair, in place (no geometry).
 
     Returns whether there is one.
     """
-    kind = rng.choice(
-        ["none", "full", "goatee", "moustache", "stubble"], p=[0.56, 0.16, 0.12, 0.08, 0.08]
-    )
+    kind = pick(config.beards, rng)
     if kind == "none":
         return False
     x, y = np.abs(canvas.values[..., 0]), canvas.values[..., 1]
     noise = 0.4 * image_noise(*wearer.posed.size, rng.uniform(15, 50), rng)
     # What stays free of hair: all of the lips, or only their middle, or next to nothing.
     lips = (x / rng.uniform(1.2, 2.7)) ** 2 + ((y + 3.6) / rng.uniform(0.3, 1.1)) ** 2 - 1.0
-    lower = -rng.uniform(2.4, 3.5) - rng.uniform(0.0, 0.6) * np.maximum(x - 1.5, 0.0)
+    lower = -rng.uniform(2.6, 3.6) - rng.uniform(0.0, 0.6) * np.maximum(x - 1.5, 0.0)
     moustache = np.minimum.reduce([y - lower, -1.25 - y, rng.uniform(2.2, 3.8) - x])
     if kind in ("full", "stubble"):
         cheek = np.interp(x, [0, 3.0, 7.0], [-1.6, -2.2 + rng.normal(0, 0.8), rng.uniform(0, 4)])
@@ -118,16 +117,16 @@ def add_beard(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> bool:
         cover = np.where(y > bare, -1.0, cover) if bare > -9.0 else cover
     else:
         cover = moustache
-    if kind in ("full", "goatee") and rng.random() < 0.7:
+    if kind in ("full", "goatee") and rng.random() < config.moustache_chance:
         cover = np.maximum(cover, moustache)
     cover = np.minimum(cover + noise, lips * 1.5)
     cover = np.minimum(cover, (78.0 - azimuth(canvas.values[..., :3])) / 8.0)
     amount = smoothstep(0.0, rng.uniform(0.3, 2.0), np.asarray(cover, np.float32))
     amount *= (canvas.owner == SKIN) & (canvas.values[..., 2] > 0)
-    drop = rng.uniform(0.1, 0.35) if kind == "stubble" else rng.uniform(0.2, 0.8)
+    drop = rng.uniform(*(config.stubble_drop if kind == "stubble" else config.beard_drop))
     temperature = canvas.values[..., TEMPERATURE]
     cool = wearer.ambient + (1 - drop) * (temperature - wearer.ambient) + 0.3 * noise
-    if rng.random() < 0.5:  # single hairs, seen from near
+    if rng.random() < config.hairs_chance:  # single hairs
         fine = image_noise(*wearer.posed.size, rng.uniform(60, 140), rng)
         cool += rng.uniform(0.02, 0.10) * drop * (wearer.skin - wearer.ambient) * fine
     canvas.values[..., TEMPERATURE] = temperature + amount * (cool - temperature)

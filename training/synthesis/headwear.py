@@ -3,6 +3,8 @@
 import numpy as np
 
 from service.entities import FloatArray
+from training.synthesis.config.knobs import pick
+from training.synthesis.config.person import WornConfig
 from training.synthesis.dressing import (
     CLOTH,
     GLASSES,
@@ -17,12 +19,11 @@ from training.synthesis.fields import smoothstep
 from training.synthesis.rasterizer import Canvas
 
 
-def add_headwear(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> bool:
+def add_headwear(
+    canvas: Canvas, wearer: Wearer, rng: np.random.Generator, config: WornConfig
+) -> bool:
     """Returns whether there is any."""
-    kind = rng.choice(
-        ["none", "cap", "beanie", "headband", "hood", "headscarf"],
-        p=[0.69, 0.11, 0.06, 0.03, 0.06, 0.05],
-    )
+    kind = pick(config.headwear, rng)
     if kind == "none":
         return False
     head = wearer.head
@@ -31,7 +32,7 @@ def add_headwear(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> bo
     on_brow = kind in ("cap", "beanie", "headband")
     band = rng.uniform(2.0, 5.0) if kind == "headband" else np.inf  # cm high
     if on_brow:
-        brim = rng.uniform(5.2, 9.0)
+        brim = rng.uniform(*config.brim_cm)
         inside = np.minimum(_above_brim(head.neutral, brim), band + brim - head.neutral[:, 1])
         thick = rng.uniform(0.7, 2.0)
     else:
@@ -45,11 +46,11 @@ def add_headwear(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> bo
         where = (_above_brim(canonical, brim) > 0) & (canonical[..., 1] < brim + band)
     else:
         where = _from_face(canonical) > opening
-    field = material(wearer, rng.uniform(0.05, 0.65), rng, rng.uniform(0.3, 1.2))
+    field = material(wearer, rng.uniform(*config.headwear_share), rng, rng.uniform(0.3, 1.2))
     cover.values[..., TEMPERATURE] = field
     canvas.merge(cover, drawn & where)
-    if kind == "cap" and rng.random() < 0.85:
-        _add_visor(canvas, wearer, brim, rng)
+    if kind == "cap" and rng.random() < config.visor_chance:
+        _add_visor(canvas, wearer, brim, rng, config)
     return True
 
 
@@ -66,9 +67,11 @@ def _from_face(canonical: FloatArray) -> FloatArray:
     return np.asarray(np.rad2deg(np.arccos(np.clip(cosine, -1, 1))), np.float32)
 
 
-def _add_visor(canvas: Canvas, wearer: Wearer, brim: float, rng: np.random.Generator) -> None:
+def _add_visor(
+    canvas: Canvas, wearer: Wearer, brim: float, rng: np.random.Generator, config: WornConfig
+) -> None:
     angles = np.deg2rad(np.linspace(-62, 62, 17))
-    if rng.random() < 0.08:
+    if rng.random() < config.backwards_chance:
         angles = angles + np.pi  # worn backwards
     reach = np.linspace(0.0, rng.uniform(4.5, 7.5), 6)[:, None]
     bulge = np.cos(angles - angles.mean())[None] ** 0.5
@@ -82,12 +85,13 @@ def _add_visor(canvas: Canvas, wearer: Wearer, brim: float, rng: np.random.Gener
     draw_sheet(canvas, wearer, points, material(wearer, rng.uniform(0, 0.5), rng, 0.5), CLOTH)
 
 
-def add_mask(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> bool:
+def add_mask(canvas: Canvas, wearer: Wearer, rng: np.random.Generator, config: WornConfig) -> bool:
     """A face mask or a scarf over mouth and nose, warmed by breath; whether there is one."""
-    if rng.random() > 0.09:
+    if rng.random() > config.mask_chance:
         return False
-    top = rng.choice([rng.uniform(0.8, 2.4), rng.uniform(-1.6, -1.0)], p=[0.8, 0.2])
-    scarf = rng.random() < 0.3
+    high, low = rng.uniform(0.8, 2.4), rng.uniform(-1.6, -1.0)
+    top = high if rng.random() < 1 - config.low_mask_chance else low
+    scarf = rng.random() < config.mask_scarf_chance
     bottom, side = (-19.0, 180.0) if scarf else (rng.uniform(-9.5, -8.0), rng.uniform(55, 78))
     head = wearer.head
     skin = head.of_region("face", "head_neck")
@@ -100,30 +104,34 @@ def add_mask(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> bool:
     edge = top - 0.25 * np.abs(canonical[..., 0]) ** 1.2 * (not scarf)
     where = (canonical[..., 1] < edge) & (canonical[..., 1] > bottom)
     where &= azimuth(canonical) < side
-    field = material(wearer, rng.uniform(0.2, 0.9), rng, 0.6)
+    field = material(wearer, rng.uniform(*config.mask_share), rng, 0.6)
     breath = np.exp(-((canonical[..., 0] / 2.5) ** 2 + ((canonical[..., 1] + 2) / 2.0) ** 2))
-    cover.values[..., TEMPERATURE] = field + breath * rng.normal(0, 1.5)
+    cover.values[..., TEMPERATURE] = field + breath * rng.normal(0, config.breath_k)
     canvas.merge(cover, drawn & where)
     return True
 
 
-def add_glasses(canvas: Canvas, wearer: Wearer, rng: np.random.Generator) -> bool:
+def add_glasses(
+    canvas: Canvas, wearer: Wearer, rng: np.random.Generator, config: WornConfig
+) -> bool:
     """Opaque in the long-wave infrared, clear or dark: about ambient, mirroring the room.
 
     Returns whether any are worn.
     """
-    if rng.random() > 0.28:
+    if rng.random() > config.glasses_chance:
         return False
     eyes = [
         wearer.shaped[wearer.head.landmarks[first : first + 6]].mean(axis=0) for first in (36, 42)
     ]
-    raised = rng.uniform(3.5, 6.0) if rng.random() < 0.08 else 0.0
-    half_width, half_height = rng.uniform(2.1, 3.3), rng.uniform(1.3, 2.6)
+    raised = rng.uniform(3.5, 6.0) if rng.random() < config.raised_chance else 0.0
+    half_width, half_height = (
+        rng.uniform(*ends) for ends in (config.lens_width_cm, config.lens_height_cm)
+    )
     power, wrap = rng.uniform(2.0, 5.0), rng.uniform(0.02, 0.07)
     slide = rng.uniform(-0.8, 0.4)
     grid = np.linspace(-1, 1, 13)
     u, v = np.meshgrid(grid, grid[::2])
-    share = rng.uniform(-0.05, 0.35)
+    share = rng.uniform(*config.glasses_share)
     field = material(wearer, share, rng, 0.4)
     field += rng.normal(0, 1.0) * np.linspace(-1, 1, field.shape[0], dtype=np.float32)[:, None]
     for eye, outward in zip(eyes, (-1.0, 1.0), strict=True):

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from service.entities import FloatArray
 from training.synthesis import dressing
 from training.synthesis.body import add_body
+from training.synthesis.config import PERSON
+from training.synthesis.config.knobs import log_uniform
+from training.synthesis.config.person import PersonConfig
 from training.synthesis.facts import PersonFacts
 from training.synthesis.hair import add_beard, add_hair
 from training.synthesis.head import HeadModel
@@ -43,40 +46,42 @@ class Person:
     facts: PersonFacts
 
 
-def sample_ambient(rng: np.random.Generator) -> float:
+def sample_ambient(rng: np.random.Generator, config: PersonConfig = PERSON) -> float:
     """Air temperature in degrees Celsius: mostly rooms, sometimes winter or a hot street."""
-    if rng.random() < 0.65:
-        return float(rng.normal(22.5, 2.5))
-    return float(rng.uniform(-5.0, 36.0))
+    if rng.random() < config.room_chance:
+        return float(rng.normal(config.room_mean_c, config.room_spread_k))
+    return float(rng.uniform(*config.outdoor_c))
 
 
 def render_person(
-    head: HeadModel, anatomy: Anatomy, seed: tuple[int, ...], plan: LayerPlan, away: float = 0.0
-) -> Person:
+    head: HeadModel, anatomy: Anatomy, seed: tuple[int, ...], plan: LayerPlan, away: float = 0.0,
+    config: PersonConfig = PERSON,
+) -> Person:  # fmt: skip
     """Draw one random person. away: the chance of being seen from behind."""
     rng = np.random.default_rng(seed)
     turned_away = bool(rng.random() < away)
-    pose = sample_pose(rng, turned_away)
-    shaped = sample_shape(head, rng)
+    pose = sample_pose(rng, config.pose, turned_away)
+    shaped = sample_shape(head, rng, config.shape)
     jitter = rng.normal(0, 0.02, 2)
     centre = plan.width * (0.5 + jitter[0]), plan.height * (plan.head_at + jitter[1])
-    face_pixels = float(np.exp(rng.uniform(*np.log(plan.face_pixels))))
-    posed = pose_head(head, shaped, pose, rng, face_pixels, (plan.height, plan.width), centre)
+    face_pixels, size = log_uniform(plan.face_pixels, rng), (plan.height, plan.width)
+    posed = pose_head(head, shaped, pose, rng, config.pose, face_pixels, size, centre)
 
-    ambient = sample_ambient(rng)
-    skin = anatomy.skin(ambient, rng)
+    ambient = sample_ambient(rng, config)
+    skin = anatomy.skin(ambient, rng, config.skin)
     canvas = Canvas(plan.height, plan.width, dressing.CHANNELS)
-    reflected = ambient + rng.normal(0, 1.5)
-    seen = apparent(skin, posed.cosine, reflected, float(rng.normal(0.975, 0.006)))
+    reflected = ambient + rng.normal(0, config.skin.reflected_k)
+    emissivity = float(rng.normal(config.skin.emissivity, config.skin.emissivity_spread))
+    seen = apparent(skin, posed.cosine, reflected, emissivity)
     attributes = np.column_stack([head.neutral, seen]).astype(np.float32)
     canvas.draw(posed.image, head.triangles, attributes, dressing.SKIN)
     wearer = dressing.Wearer(head, shaped, posed, ambient, float(np.median(skin)))
-    beard = add_beard(canvas, wearer, rng)
-    add_body(canvas, wearer, rng)
-    mask = add_mask(canvas, wearer, rng)
-    fringe = add_hair(canvas, wearer, rng)
-    headwear = add_headwear(canvas, wearer, rng)
-    glasses = add_glasses(canvas, wearer, rng)
+    beard = add_beard(canvas, wearer, rng, config.hair)
+    add_body(canvas, wearer, rng, config.body)
+    mask = add_mask(canvas, wearer, rng, config.worn)
+    fringe = add_hair(canvas, wearer, rng, config.hair)
+    headwear = add_headwear(canvas, wearer, rng, config.worn)
+    glasses = add_glasses(canvas, wearer, rng, config.worn)
     return Person(
         temperature=canvas.values[..., dressing.TEMPERATURE],
         cover=canvas.owner >= 0,

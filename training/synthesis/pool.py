@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.entities import FloatArray
-from training.synthesis.facts import PersonFacts
+from training.synthesis.config import PERSON
+from training.synthesis.config.person import PersonConfig
+from training.synthesis.facts import COLUMNS, PersonFacts
 from training.synthesis.head import load_head, procedural_head
 from training.synthesis.person import FIGURE, PORTRAIT, Person, render_person
 from training.synthesis.thermal import Anatomy
@@ -58,13 +60,37 @@ class Layer:
         return float(np.sqrt((x2 - x1) * (y2 - y1)))
 
 
+@dataclass(frozen=True)
+class PersonFilter:
+    """Who is left out, for ablations: heads turned further than `max_abs_yaw` degrees, and
+    persons with any of the facts named in `exclude` (`glasses`, `mask` ...)."""
+
+    max_abs_yaw: float = 180.0
+    exclude: tuple[str, ...] = ()
+
+    def keeps(self, facts: FloatArray) -> NDArray[np.bool_]:
+        """facts [N, 10] (`PersonFacts.as_row`) to [N]."""
+        yaw = np.abs((facts[:, 0] + 180.0) % 360.0 - 180.0)  # from behind is 180, not 0
+        columns = [COLUMNS.index(name) for name in self.exclude]
+        if max(columns, default=0) >= facts.shape[1]:
+            raise PoolMissing(f"the pool does not say who wears {self.exclude}: render it again")
+        worn = facts[:, columns]
+        return (yaw <= self.max_abs_yaw) & ~worn.any(axis=1)
+
+
 class Pool:
     """The persons of one kind (`portrait` or `figure`) under a folder, by index.
 
     split: `train`, `val` (the last `VALIDATION_SHARE`, other people) or `all`.
     """
 
-    def __init__(self, folder: str | Path, kind: str, split: str = "all") -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        kind: str,
+        split: str = "all",
+        persons: PersonFilter | None = None,
+    ) -> None:
         shards = sorted(Path(folder).glob(f"{kind}-*"))
         if not shards:
             raise PoolMissing(
@@ -77,14 +103,18 @@ class Pool:
         self._starts = np.cumsum([0, *(len(t) for t in self._temperature)])
         total = int(self._starts[-1])
         held_out = total - max(1, int(total * VALIDATION_SHARE))
-        self._range = {"train": (0, held_out), "val": (held_out, total), "all": (0, total)}[split]
+        first, last = {"train": (0, held_out), "val": (held_out, total), "all": (0, total)}[split]
+        kept = (persons or PersonFilter()).keeps(self._facts[first:last])
+        self._indices = first + np.flatnonzero(kept)
+        if not len(self._indices):
+            raise PoolMissing(f"no {kind} person of {folder} ({split}) is left by {persons}")
 
     def __len__(self) -> int:
-        return self._range[1] - self._range[0]
+        return len(self._indices)
 
     def layer(self, index: int) -> Layer:
         """Person `index` of the split, 0 <= index < len(self)."""
-        index += self._range[0]
+        index = int(self._indices[index])
         shard = int(np.searchsorted(self._starts, index, side="right")) - 1
         coded = self._temperature[shard][index - self._starts[shard]]
         return Layer(
@@ -95,8 +125,21 @@ class Pool:
         )
 
 
+def as_layer(person: Person) -> Layer:
+    """A person as a pool would give it back, but for the coding's rounding."""
+    return Layer(
+        person.temperature, person.cover.astype(np.float32), person.landmarks, person.facts
+    )
+
+
 def write_shard(
-    folder: Path, head_file: str | None, kind: str, seed: int, shard: int, persons: int = SHARD
+    folder: Path,
+    head_file: str | None,
+    kind: str,
+    seed: int,
+    shard: int,
+    persons: int = SHARD,
+    config: PersonConfig = PERSON,
 ) -> Path:
     """Render one shard; complete or absent, since the folder is renamed into place.
 
@@ -109,7 +152,7 @@ def write_shard(
     anatomy = Anatomy(head)
     kind_seed = list(PLANS).index(kind)
     rendered = [
-        render_person(head, anatomy, (seed, kind_seed, shard, i), PLANS[kind], AWAY[kind])
+        render_person(head, anatomy, (seed, kind_seed, shard, i), PLANS[kind], AWAY[kind], config)
         for i in range(persons)
     ]
     part = target.with_name(f".{target.name}.{os.getpid()}")
@@ -127,7 +170,13 @@ def write_shard(
 
 
 def write_pool(
-    folder: Path, head_file: str | None, kind: str, persons: int, seed: int, workers: int
+    folder: Path,
+    head_file: str | None,
+    kind: str,
+    persons: int,
+    seed: int,
+    workers: int,
+    config: PersonConfig = PERSON,
 ) -> int:
     """Render at least `persons` in shards, in parallel; shards already there are kept."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -136,7 +185,8 @@ def write_pool(
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as executor:
         jobs = [
-            executor.submit(write_shard, folder, head_file, kind, seed, s) for s in range(shards)
+            executor.submit(write_shard, folder, head_file, kind, seed, s, SHARD, config)
+            for s in range(shards)
         ]
         for job in jobs:
             job.result()

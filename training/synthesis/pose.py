@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from service.entities import FloatArray
+from training.synthesis.config.knobs import log_uniform, pick
+from training.synthesis.config.person import PoseConfig, ShapeConfig
 from training.synthesis.head import HeadModel, jaw_outward
 from training.synthesis.rasterizer import vertex_normals
 
@@ -65,38 +67,46 @@ def rotation_matrix(yaw: float, pitch: float, roll: float) -> FloatArray:
     return np.asarray(about_z @ about_y @ about_x, np.float32)
 
 
-def sample_pose(rng: np.random.Generator, away: bool = False) -> Pose:
+def sample_pose(rng: np.random.Generator, config: PoseConfig, away: bool = False) -> Pose:
     """Mostly frontal with a long tail to the profile; `away` shows the back of the head."""
-    yaw = rng.normal(0, 22) if rng.random() < 0.55 else rng.uniform(-92, 92)
+    usual = rng.random() < config.frontal_chance
+    yaw = rng.normal(0, config.frontal_deg) if usual else rng.uniform(*config.yaw_deg)
     if away:
-        yaw = rng.uniform(120, 240)
-    roll = rng.normal(0, 12) if rng.random() < 0.82 else rng.uniform(-60, 60)
-    pitch = rng.normal(2, 13) if rng.random() < 0.85 else rng.uniform(-45, 45)
+        yaw = rng.uniform(*config.away_deg)
+    usual = rng.random() < config.upright_chance
+    roll = rng.normal(0, config.upright_deg) if usual else rng.uniform(*config.roll_deg)
+    if rng.random() < config.level_chance:
+        pitch = rng.normal(config.level_mean_deg, config.level_deg)
+    else:
+        pitch = rng.uniform(*config.pitch_deg)
     return Pose(
         yaw=float(yaw),
-        pitch=float(np.clip(pitch, -45, 45)),
+        pitch=float(np.clip(pitch, *config.pitch_deg)),
         roll=float(roll),
-        distance=float(np.exp(rng.uniform(np.log(45), np.log(600)))),
+        distance=log_uniform(config.distance_cm, rng),
     )
 
 
-def sample_shape(head: HeadModel, rng: np.random.Generator) -> FloatArray:
+def sample_shape(head: HeadModel, rng: np.random.Generator, config: ShapeConfig) -> FloatArray:
     """A random person with a random expression: vertices float32 [V, 3] in cm."""
-    identity = rng.normal(0, 1, len(head.identity)) * rng.uniform(0.7, 1.25)
-    expression = sample_expression(head.expression_names, rng)
+    identity = rng.normal(0, 1, len(head.identity)) * rng.uniform(*config.identity)
+    expression = sample_expression(head.expression_names, rng, config)
     vertices = head.vertices(identity.astype(np.float32), expression)
-    return vertices * rng.normal(1, 0.03, 3).astype(np.float32)
+    return vertices * rng.normal(1, config.axes, 3).astype(np.float32)
 
 
-def sample_expression(names: tuple[str, ...], rng: np.random.Generator) -> FloatArray:
+def sample_expression(
+    names: tuple[str, ...], rng: np.random.Generator, config: ShapeConfig
+) -> FloatArray:
     """Weights [E] in [0, 1]: neutral, talking, laughing, closed eyes, and odd mixtures."""
     weights = {name: 0.0 for name in names}
-    strength = rng.choice([0.0, 0.25, 0.6], p=[0.25, 0.45, 0.30])
+    strength = float(pick(config.strength, rng))
     for name in names:
-        if "Look" not in name and "Pupil" not in name and rng.random() < 0.15:
+        if "Look" not in name and "Pupil" not in name and rng.random() < config.mixed_chance:
             weights[name] = strength * rng.random()
             twin = name[:-2] + ("_R" if name.endswith("_L") else "_L")
-            if twin in weights and rng.random() < 0.8 and any(s in name for s in SYMMETRIC):
+            alike = twin in weights and rng.random() < config.symmetric_chance
+            if alike and any(s in name for s in SYMMETRIC):
                 weights[twin] = weights[name]
 
     def both(stem: str, value: float) -> None:
@@ -104,17 +114,17 @@ def sample_expression(names: tuple[str, ...], rng: np.random.Generator) -> Float
             if stem + side in weights:
                 weights[stem + side] = value
 
-    if rng.random() < 0.30:
-        weights["jawOpen"] = rng.uniform(0.05, 0.9) ** 1.3
+    if rng.random() < config.open_chance:
+        weights["jawOpen"] = rng.uniform(*config.open_jaw) ** 1.3
         weights["mouthClose"] = 0.0
     else:
         weights["mouthClose"] = min(weights["mouthClose"], weights["jawOpen"])
-    if rng.random() < 0.22:
-        both("mouthSmile", rng.uniform(0.2, 1.0))
+    if rng.random() < config.smile_chance:
+        both("mouthSmile", rng.uniform(*config.smile))
         both("cheekSquint", rng.uniform(0.0, 0.6))
-    if rng.random() < 0.15:
+    if rng.random() < config.blink_chance:
         both("eyeBlink", rng.uniform(0.5, 1.0))
-    elif rng.random() < 0.3:
+    elif rng.random() < config.squint_chance:
         both("eyeSquint", rng.uniform(0.1, 0.8))
     look = rng.choice(["eyeLookDown", "eyeLookUp"]), rng.uniform(0, 0.7)
     both(*look)
@@ -126,6 +136,7 @@ def pose_head(
     vertices: FloatArray,
     pose: Pose,
     rng: np.random.Generator,
+    config: PoseConfig,
     face_pixels: float,
     size: tuple[int, int],
     centre: tuple[float, float],
@@ -136,8 +147,11 @@ def pose_head(
     """
     rotation = rotation_matrix(pose.yaw, pose.pitch, pose.roll)
     # Who is seen from behind stands with the back to the camera; a neck does not turn that far.
-    follow = rng.uniform(0.8, 1.0) if abs(pose.yaw) > 95 else rng.uniform(0.0, 0.8)
-    body = rotation_matrix(pose.yaw * follow, rng.normal(0, 5), pose.roll * rng.uniform(0, 0.4))
+    behind = abs(pose.yaw) > 95
+    follow = rng.uniform(0.8, 1.0) if behind else rng.uniform(*config.body_follow)
+    pitch = rng.normal(0, config.body_pitch_deg)
+    lean = pose.roll * rng.uniform(*config.body_roll)
+    body = rotation_matrix(pose.yaw * follow, pitch, lean)
     neutral_y = head.neutral[:, 1] + 0.15 * np.maximum(head.neutral[:, 2] - 4.0, 0.0)
     toward_body = np.clip((-9.0 - neutral_y) / 8.0, 0.0, 1.0)[:, None]
     toward_body = toward_body * toward_body * (3 - 2 * toward_body)

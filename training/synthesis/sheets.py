@@ -5,48 +5,62 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from service.entities import ByteArray, FloatArray
+from service.entities import ByteArray
+from training.synthesis import gallery
 from training.synthesis.backgrounds import background
-from training.synthesis.frames import compose_frame, detector_view, extend_down
+from training.synthesis.compose import paste
+from training.synthesis.config.scene import FrameConfig
+from training.synthesis.frames import compose_frame, detector_view
+from training.synthesis.gallery_person import person_sheet
+from training.synthesis.head import HeadModelMissing
+from training.synthesis.pictures import boxed, dotted, sheet
 from training.synthesis.pool import Pool
-from training.synthesis.views import landmark_view, over
+from training.synthesis.views import landmark_view
 
+TOPICS = ("overview", "person", "camera", "background", "occluder", "view", "frame")
 GATE_CROPS, GATE_FRAMES, GATE_BOXES = 96, 40, 12  # 5 MB: they are committed
 
 
-def _dots(image: ByteArray, points: FloatArray, weight: FloatArray) -> ByteArray:
-    picture = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
-    for (x, y), w in zip(points, weight, strict=True):
-        colour = (0, 255, 0) if w > 0 else (0, 0, 255)
-        cv2.circle(picture, (round(float(x)), round(float(y))), 1, colour, -1)
-    return np.asarray(picture, np.uint8)
+def write_sheet(pool: Path, out: Path, topic: str, seed: int, head: Path | None = None) -> None:
+    """One of `TOPICS` as a picture: `overview`, or every knob of a room.
+
+    head: the head model, for `person`, which is rendered anew.
+    """
+    if topic == "person":
+        if head is None:
+            raise HeadModelMissing(
+                "the topic person is rendered from the head model: name it with --head"
+            )
+        picture = person_sheet(head, seed)
+    elif topic == "background":
+        picture = gallery.background_sheet(seed)
+    else:
+        portraits, figures = Pool(pool, "portrait"), Pool(pool, "figure")
+        picture = {
+            "overview": lambda: overview(portraits, figures, seed),
+            "camera": lambda: gallery.camera_sheet(portraits, seed),
+            "occluder": lambda: gallery.occluder_sheet(portraits, seed),
+            "view": lambda: gallery.view_sheet(portraits, seed),
+            "frame": lambda: gallery.frame_sheet(portraits, figures, seed),
+        }[topic]()
+    out.parent.mkdir(parents=True, exist_ok=True)  # OpenCV would write nothing and say nothing
+    how = [cv2.IMWRITE_JPEG_QUALITY, 72] if out.suffix == ".jpg" else []
+    cv2.imwrite(str(out), picture, how)
 
 
-def contact_sheet(pool: Path, out: Path, seed: int) -> None:
-    """24 landmark crops and 12 detector frames with their labels, as one PNG."""
-    portraits, figures = Pool(pool, "portrait"), Pool(pool, "figure")
-    tiles = []
+def overview(portraits: Pool, figures: Pool, seed: int) -> ByteArray:
+    """24 landmark crops and 16 detector frames with their labels."""
+    crops, frames = [], []
     for i in range(24):
         rng = np.random.default_rng((seed, 1, i))
         view = landmark_view(portraits.layer(int(rng.integers(len(portraits)))), rng)
-        tiles.append(_dots(view.image, view.points, view.weight))
-    rows = [np.hstack(tiles[i : i + 8]) for i in range(0, 24, 8)]
-    frames = []
-    for i in range(12):
+        crops.append(dotted(view.image, view.points, view.weight))
+    for i in range(16):
         frame = compose_frame(portraits, figures, np.random.default_rng((seed, 2, i)))
-        image, boxes = detector_view(frame)
-        picture = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
-        for (x1, y1, x2, y2), ignored in zip(
-            np.round(boxes).astype(int), frame.ignore, strict=True
-        ):
-            colour = (0, 0, 255) if ignored else (0, 255, 0)
-            cv2.rectangle(picture, (int(x1), int(y1)), (int(x2), int(y2)), colour, 1)
-        frames.append(picture)
-    rows += [np.hstack(frames[i : i + 6]) for i in range(0, 12, 6)]
-    width = max(row.shape[1] for row in rows)
-    padded = [cv2.copyMakeBorder(r, 0, 0, 0, width - r.shape[1], cv2.BORDER_CONSTANT) for r in rows]
-    out.parent.mkdir(parents=True, exist_ok=True)  # OpenCV would write nothing and say nothing
-    cv2.imwrite(str(out), np.vstack(padded))
+        frames.append(boxed(*detector_view(frame), frame.ignore))
+    rows = [("landmark crops" if i == 0 else "", crops[i : i + 8]) for i in range(0, 24, 8)]
+    rows += [("detector frames" if i == 0 else "", frames[i : i + 8]) for i in range(0, 16, 8)]
+    return sheet(rows, 200, 1)
 
 
 def sample_frame(pool: Path, out: Path, seed: int) -> None:
@@ -59,8 +73,7 @@ def sample_frame(pool: Path, out: Path, seed: int) -> None:
     scale = 0.62  # of the layer: a face of about 80 pixels
     middle = layer.box.reshape(2, 2).mean(axis=0)
     origin = middle - np.array([width * 0.5, height * 0.45]) / scale
-    layer = extend_down(layer, height)
-    scene, _ = over(layer, scale, origin.astype(np.float32), scene)
+    paste(scene, layer, scale, origin, rng, FrameConfig().body_uneven_k)
     scene = cv2.GaussianBlur(scene, (0, 0), 0.7) + rng.normal(0, 0.04, scene.shape)
     out.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(out), np.round((scene + 273.15) * 100).astype(np.uint16))

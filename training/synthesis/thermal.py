@@ -6,58 +6,16 @@ warmest, ears and cheeks following the air. Every region varies by itself, so th
 (a cold nose, say) can be trusted by the network.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from service.entities import FloatArray
+from training.synthesis.config.knobs import pick
+from training.synthesis.config.skin import PRIORS, SkinConfig
 from training.synthesis.fields import vertex_noise
 from training.synthesis.head import HeadModel
 from training.synthesis.rasterizer import vertex_normals
 
 REFLECTANCE = 0.02  # of skin at normal incidence (n = 1.33); Schlick's fifth power beyond
-
-
-@dataclass(frozen=True)
-class RegionPrior:
-    """Offset to the forehead in kelvin: mean, spread, and its share of (ambient - 24 C)."""
-
-    mean: float
-    spread: float
-    ambient: float
-
-
-PRIORS: dict[str, RegionPrior] = {
-    "nose_tip": RegionPrior(-1.6, 1.5, 0.29),
-    "nose_wings": RegionPrior(-0.6, 0.7, 0.20),
-    "nose_bridge": RegionPrior(-0.5, 0.6, 0.15),
-    "nostrils": RegionPrior(0.1, 0.7, 0.0),
-    "cheeks": RegionPrior(-0.8, 0.8, 0.21),
-    "cheekbones": RegionPrior(-0.3, 0.6, 0.15),
-    "cheek_right": RegionPrior(0.0, 0.15, 0.0),
-    "inner_canthi": RegionPrior(0.8, 0.5, 0.0),
-    "orbits": RegionPrior(0.3, 0.4, 0.05),
-    "lid_line": RegionPrior(-0.4, 0.4, 0.0),
-    "eyeballs": RegionPrior(-0.5, 0.5, 0.05),
-    "brows": RegionPrior(-1.1, 0.8, 0.05),
-    "lips": RegionPrior(-0.2, 0.7, 0.12),
-    "lip_line": RegionPrior(-0.5, 0.5, 0.0),
-    "upper_lip": RegionPrior(-0.2, 0.5, 0.10),
-    "chin": RegionPrior(0.0, 0.5, 0.12),
-    "jaw": RegionPrior(-0.3, 0.5, 0.08),
-    "neck": RegionPrior(0.0, 0.6, 0.05),
-    "carotids": RegionPrior(0.4, 0.4, 0.0),
-    "ears": RegionPrior(-0.9, 1.3, 0.25),
-    "temples": RegionPrior(0.2, 0.5, 0.0),
-    "glabella": RegionPrior(0.3, 0.3, 0.0),
-    "nasolabial": RegionPrior(0.2, 0.3, 0.0),
-    "scalp": RegionPrior(-0.6, 0.7, 0.08),
-    "mouth_inside": RegionPrior(0.7, 0.8, 0.0),
-    "teeth": RegionPrior(-1.2, 1.0, 0.05),
-    "concave_fine": RegionPrior(0.15, 0.25, 0.0),
-    "concave_middle": RegionPrior(0.20, 0.25, 0.0),
-    "concave_coarse": RegionPrior(0.20, 0.30, 0.0),
-}
 
 
 def _near(points: FloatArray, centres: FloatArray, sigma: float) -> FloatArray:
@@ -115,6 +73,10 @@ class Anatomy:
                                _polyline(lm[[42, 43, 44, 45, 46, 47, 42]])])  # fmt: skip
         brows = np.concatenate([_polyline(lm[17:22]), _polyline(lm[22:27])])
         inner_lips = _polyline(lm[[60, 61, 62, 63, 64, 65, 66, 67, 60]])
+        # Between the lip's outer and inner edge.
+        lower_lip = _polyline(
+            (lm[[48, 59, 58, 57, 56, 55, 54]] + lm[[60, 67, 67, 66, 65, 65, 64]]) / 2
+        )
         lips = np.concatenate([_polyline(lm[[*range(48, 60), 48]]), inner_lips])
         skin = head.of_region("face", "head_neck")
         inside = head.of_region("mouth_socket", "gums_tongue")
@@ -132,6 +94,7 @@ class Anatomy:
             "eyeballs": head.of_region("eyeball_left", "eyeball_right").astype(np.float32),
             "brows": _near(v, brows, 0.38),
             "lips": _near(v, lips, 0.35),
+            "lower_lip": _near(v, lower_lip, 0.35),
             "lip_line": _near(v, inner_lips, 0.15),
             "upper_lip": _near(v, _polyline(lm[[48, 33, 54]]), 0.6),
             "chin": _near(v, (lm[8] + np.array([0, 1.2, 0.5], np.float32))[None], 1.5),
@@ -151,28 +114,31 @@ class Anatomy:
             maps[f"concave_{name}"] = np.where(skin, _concavity(head, rounds), 0).astype(np.float32)
         return maps
 
-    def skin(self, ambient: float, rng: np.random.Generator) -> FloatArray:
+    def skin(self, ambient: float, rng: np.random.Generator, config: SkinConfig) -> FloatArray:
         """One person's skin temperatures in degrees Celsius on the vertices: [V]."""
-        gain = rng.choice([0.5, 1.0, 1.6], p=[0.25, 0.5, 0.25])
+        gain = float(pick(config.contrast, rng))
         weights = np.array(
             [p.mean + p.ambient * (ambient - 24.0) for p in PRIORS.values()], np.float32
         )
         weights = gain * (weights + rng.normal(0, 1, len(weights))
                           * np.array([p.spread for p in PRIORS.values()]))  # fmt: skip
-        weights = np.where(rng.random(len(weights)) < 0.06, -weights, weights)
-        base = 34.0 + 0.07 * (ambient - 24.0) + rng.normal(0, 0.7)
-        if rng.random() < 0.12:  # in from the cold, or after a wet towel
-            base -= rng.uniform(1.0, 6.0)
+        weights = np.where(rng.random(len(weights)) < config.odd_chance, -weights, weights)
+        base = config.forehead_c + config.forehead_per_k * (ambient - 24.0)
+        base += rng.normal(0, config.person_k)
+        if rng.random() < config.cold_chance:  # in from the cold, or after a wet towel
+            base -= rng.uniform(*config.cold_k)
         temperature = base + weights.astype(np.float32) @ self.maps
-        for bank, spread in ((self.coarse, 0.30), (self.middle, 0.22), (self.fine, 0.10)):
+        banks = (self.coarse, self.middle, self.fine)
+        spreads = (config.coarse_k, config.middle_k, config.fine_k)
+        for bank, spread in zip(banks, spreads, strict=True):
             chosen = rng.choice(len(bank), 6, replace=False)
             amount = rng.normal(0, spread * rng.uniform(0.3, 1.8) / 6**0.5, 6).astype(np.float32)
             temperature += amount @ bank[chosen]
         chosen = rng.choice(len(self.vessels), 4, replace=False)
-        temperature += rng.uniform(-0.1, 0.45, 4).astype(np.float32) @ self.vessels[chosen]
-        if rng.random() < 0.15:  # sweat or flush in blotches
+        temperature += rng.uniform(*config.vessels_k, 4).astype(np.float32) @ self.vessels[chosen]
+        if rng.random() < config.blotch_chance:  # sweat or flush
             blotch = self.middle[rng.integers(len(self.middle))] > rng.uniform(0.3, 1.2)
-            temperature += blotch * np.float32(rng.uniform(-1.0, 0.8))
+            temperature += blotch * np.float32(rng.uniform(*config.blotch_k))
         return np.asarray(temperature, np.float32)
 
 

@@ -2,22 +2,22 @@
 
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
 from service.entities import Box, ByteArray, FloatArray
 from service.imaging.normalisation import normalise
-from service.landmark_schema import FLIP
 from service.vision.crop import LANDMARK_INPUT, crop_map, sample
 from training.synthesis.backgrounds import background
 from training.synthesis.camera import expose
+from training.synthesis.compose import mirror, paste
+from training.synthesis.config import DEFAULT, SynthesisConfig
+from training.synthesis.config.knobs import log_uniform
+from training.synthesis.config.scene import ViewConfig
+from training.synthesis.facts import ViewFacts
 from training.synthesis.occluders import add_occluder
 from training.synthesis.pool import Layer
 
-SENSOR_FACE = (20.0, 200.0)  # face size on the sensor, pixels, log-uniform up to what a layer gives
-MARGIN = 2.0  # side of the composed square / longer side of the box
-CROP_SCALES = (1.05, 1.65)  # side of the crop / longer side of the box; serving uses 1.25
-SHIFT = 0.07  # of the box, spread of the crop's centre
+LARGEST_SCALE = 1.15  # a layer is not enlarged by more
 
 
 @dataclass(frozen=True)
@@ -27,111 +27,82 @@ class View:
     image: ByteArray
     points: FloatArray
     weight: FloatArray
+    facts: ViewFacts
 
 
-def mirror(layer: Layer) -> Layer:
-    """The mirrored person: also the landmarks change places."""
-    landmarks, facts = layer.landmarks[list(FLIP)], layer.facts
-    landmarks[:, 0] = layer.temperature.shape[1] - 1 - landmarks[:, 0]
-    return Layer(
-        np.ascontiguousarray(layer.temperature[:, ::-1]),
-        np.ascontiguousarray(layer.cover[:, ::-1]),
-        landmarks,
-        replace(facts, yaw=-facts.yaw, roll=-facts.roll),
-    )
-
-
-def resample(
-    image: FloatArray, scale: float, origin: FloatArray, height: int, width: int
-) -> FloatArray:
-    """`out(x) = image(origin + x / scale)`, area-averaged when shrinking; 0 outside."""
-    if scale < 0.7:
-        small = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
-        shrink = np.array([small[0] / image.shape[1], small[1] / image.shape[0]])
-        image = np.asarray(cv2.resize(image, small, interpolation=cv2.INTER_AREA), np.float32)
-        origin = (origin + 0.5) * shrink - 0.5
-        zoom = scale / shrink
-    else:
-        zoom = np.array([scale, scale])
-    matrix = np.array([[zoom[0], 0, -origin[0] * zoom[0]], [0, zoom[1], -origin[1] * zoom[1]]])
-    return np.asarray(cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR))
-
-
-def over(
-    layer: Layer, scale: float, origin: FloatArray, behind: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """The person at `scale` in front of `behind` [H, W], and the resampled cover, 0 to 1."""
-    height, width = behind.shape
-    cover = resample(layer.cover, scale, origin, height, width)
-    warm = resample(layer.temperature * layer.cover, scale, origin, height, width)
-    return warm + (1 - cover) * behind, cover
-
-
-def landmark_view(layer: Layer, rng: np.random.Generator) -> View:
+def landmark_view(
+    layer: Layer, rng: np.random.Generator, config: SynthesisConfig = DEFAULT
+) -> View:
     """One random camera's picture of `layer`, cropped as serving crops."""
     if rng.random() < 0.5:
         layer = mirror(layer)
     box = layer.box
     longer = float(max(box[2] - box[0], box[3] - box[1]))
-    size = float(np.exp(rng.uniform(*np.log(SENSOR_FACE))))
-    scale = min(size / layer.face_size, 1.15)
-    centre = (box[:2] + box[2:]) / 2
-    side = round(longer * MARGIN * scale)
-    origin = centre - side / scale / 2
-    scene = background(side, side, layer.facts.ambient, rng)
-    scene, _ = over(layer, scale, origin.astype(np.float32), scene)
-    points = (layer.landmarks - origin.astype(np.float32)) * np.float32(scale)
-    if rng.random() < 0.12:
-        low, high = points.min(axis=0), points.max(axis=0)
-        add_occluder(scene, np.concatenate([low, high]), layer.facts.ambient, rng)
-    values = expose(scene, rng)
-    values, points = _frame_edge(values, points, rng)
-    if rng.random() < 0.12:
-        values, points = _upscale(values, points, rng)
-    return _crop(values, points, rng)
+    scale = min(log_uniform(config.view.face_px, rng) / layer.face_size, LARGEST_SCALE)
+    side = round(longer * config.view.margin * scale)
+    origin = ((box[:2] + box[2:]) / 2 - side / scale / 2).astype(np.float32)
+    behind = replace(
+        config.background,
+        things_chance=config.view.things_chance,
+        built_chance=config.view.things_chance,
+    )
+    scene = background(side, side, layer.facts.ambient, rng, behind)
+    paste(scene, layer, scale, origin, rng, config.frame.body_uneven_k)
+    points = (layer.landmarks - origin) * np.float32(scale)
+    low, high = points.min(axis=0), points.max(axis=0)
+    occluded = rng.random() < config.occluder.view_chance
+    if occluded:
+        face = np.concatenate([low, high])
+        add_occluder(scene, face, layer.facts.ambient, rng, config.occluder)
+    scene, points = _frame_edge(scene, points, rng, config.view)
+    exposure = expose(scene, rng, config.camera)
+    facts = ViewFacts(
+        person=layer.facts,
+        size=float(np.sqrt(np.prod(high - low))),
+        occluder=occluded,
+        cut=_is_cut(scene, points),
+        black_hot=exposure.black_hot,
+    )
+    return View(*_crop(exposure.values, exposure.place(points), rng, config.view), facts)
+
+
+def _is_cut(values: FloatArray, points: FloatArray) -> bool:
+    """Whether landmarks lie outside the frame."""
+    limits = np.array([values.shape[1], values.shape[0]]) - 0.5
+    return bool((points < -0.5).any() or (points > limits).any())
 
 
 def _frame_edge(
-    values: FloatArray, points: FloatArray, rng: np.random.Generator
+    scene: FloatArray, points: FloatArray, rng: np.random.Generator, view: ViewConfig
 ) -> tuple[FloatArray, FloatArray]:
     """Sometimes the frame ends close to the face, or through it."""
-    if rng.random() > 0.15:
-        return values, points
+    if rng.random() > view.cut_chance:
+        return scene, points
     low, high = points.min(axis=0), points.max(axis=0)
-    cut = rng.uniform(-0.25, 0.25) * (high - low)
+    cut = rng.uniform(*view.cut) * (high - low)
     edge = rng.integers(4)
     if edge < 2:  # left, top
-        start = int(np.clip(low[edge] + cut[edge], 0, values.shape[1 - edge] - 8))
-        values = values[:, start:] if edge == 0 else values[start:]
+        start = int(np.clip(low[edge] + cut[edge], 0, scene.shape[1 - edge] - 8))
+        scene = scene[:, start:] if edge == 0 else scene[start:]
         points = points - np.array([start, 0] if edge == 0 else [0, start], np.float32)
     else:  # right, bottom
         axis = edge - 2
-        end = int(np.clip(high[axis] - cut[axis], 8, values.shape[1 - axis]))
-        values = values[:, :end] if axis == 0 else values[:end]
-    return values, points
+        end = int(np.clip(high[axis] - cut[axis], 8, scene.shape[1 - axis]))
+        scene = scene[:, :end] if axis == 0 else scene[:end]
+    return scene, points
 
 
-def _upscale(
-    values: FloatArray, points: FloatArray, rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray]:
-    """Cameras that enlarge their picture before they hand it out."""
-    zoom = rng.uniform(1.5, 4.0)
-    width, height = round(values.shape[1] * zoom), round(values.shape[0] * zoom)
-    kinds = [cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST]
-    kind = int(rng.choice(kinds, p=[0.5, 0.4, 0.1]))
-    factor = np.array([width / values.shape[1], height / values.shape[0]], np.float32)
-    larger = cv2.resize(values, (width, height), interpolation=kind)
-    return np.asarray(larger, np.float32), (points + 0.5) * factor - 0.5
-
-
-def _crop(values: FloatArray, points: FloatArray, rng: np.random.Generator) -> View:
+def _crop(
+    values: FloatArray, points: FloatArray, rng: np.random.Generator, view: ViewConfig
+) -> tuple[ByteArray, FloatArray, FloatArray]:
+    """Image, points and weight of a `View`."""
     low, high = points.min(axis=0), points.max(axis=0)
     extent = float((high - low).max())
-    shift = np.clip(rng.normal(0, SHIFT, 2), -0.15, 0.15) * extent
+    shift = np.clip(rng.normal(0, view.shift, 2), -0.15, 0.15) * extent
     x1, y1 = low + shift
     x2, y2 = high + shift
     box = Box(float(x1), float(y1), float(x2), float(y2))
-    axis_map = crop_map(box, crop_scale=rng.uniform(*CROP_SCALES))
+    axis_map = crop_map(box, crop_scale=rng.uniform(*view.crop_scale))
     warped, inside = sample(values, axis_map, LANDMARK_INPUT)
     placed = axis_map.to_network(points)
     slack = 0.06 * extent
@@ -139,4 +110,4 @@ def _crop(values: FloatArray, points: FloatArray, rng: np.random.Generator) -> V
     seen = (points > -slack).all(axis=1) & (points < limits).all(axis=1)
     seen &= (placed >= 0).all(axis=1) & (placed <= LANDMARK_INPUT - 1).all(axis=1)
     image = normalise(warped, inside=inside)
-    return View(image, np.asarray(placed, np.float32), np.asarray(seen, np.float32))
+    return image, np.asarray(placed, np.float32), np.asarray(seen, np.float32)

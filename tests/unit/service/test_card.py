@@ -6,6 +6,7 @@ import pytest
 
 from service.card import CardError, ModelCard, card_json, file_sha256, parse_card
 
+LIMITS = {"max_error": 0.08, "fine_error": 0.1, "small_size": 14.5}
 RAW: dict[str, Any] = {
     "name": "landmarks_t",
     "task": "landmarks",
@@ -23,6 +24,14 @@ def test_round_trip() -> None:
     assert card.input_size == (256, 256)
     assert card.normalisation == "linear-v1"
     assert parse_card(card_json(card)) == card
+
+
+def test_limits_of_the_verdict() -> None:
+    card = parse_card(json.dumps({**RAW, "verdict": LIMITS}))
+    assert card.verdict is not None
+    assert card.verdict.small_size == 14.5
+    assert parse_card(card_json(card)) == card
+    assert parse_card(json.dumps({**RAW, "verdict": None})).verdict is None
 
 
 def test_minimal_card() -> None:
@@ -52,6 +61,11 @@ def test_minimal_card() -> None:
         ({"files": {"1/model.onnx": "abc"}}, "files"),
         ({"metrics": []}, "metrics"),
         ({"licence": ""}, "licence"),
+        ({"verdict": []}, "verdict"),
+        ({"verdict": {"max_error": 0.1}}, "verdict"),
+        ({"verdict": {**LIMITS, "fine_error": 0}}, "fine_error"),
+        ({"verdict": {**LIMITS, "colour": 1}}, "verdict"),
+        ({"verdict": LIMITS, "task": "detector", "schema": None}, "verdict"),
         ({"colour": "red"}, "colour"),
     ],
 )

@@ -12,13 +12,19 @@ from tests.repositories import add_model, make_repository
 
 
 def catalogue(
-    repository: Path, *, only: Sequence[str] = (), variant: str = "t", precision: str = "auto"
+    repository: Path,
+    *,
+    only: Sequence[str] = (),
+    variant: str = "t",
+    precision: str = "auto",
+    detector: str = "auto",
 ) -> Catalogue:
     return Catalogue(
         repository,
         engines={"onnxruntime"},
         default_variant=variant,
         default_precision=precision,
+        default_detector=detector,
         only=only,
         telemetry=Telemetry(),
     )
@@ -28,6 +34,21 @@ async def loaded(repository: Path, **settings: str) -> Catalogue:
     made = catalogue(repository, **settings)
     await made.load(FakeBackend())
     return made
+
+
+def detectors(made: Catalogue, precision: str | None, size: str | None = None) -> list[str]:
+    return [model.card.name for model in made.detectors(precision, size)]
+
+
+def add_large_detector(repository: Path) -> None:
+    add_model(
+        repository,
+        "face_detector_640",
+        b"x",
+        task="detector",
+        variant="nano",
+        input_size=[640, 640],
+    )
 
 
 def reason(made: Catalogue, name: str) -> str:
@@ -41,7 +62,7 @@ async def test_default_and_named_variants(tmp_path: Path) -> None:
     assert made.landmarks(None, None).card.name == "landmarks_t"
     assert made.landmarks("s", None).card.name == "landmarks_s"
     assert made.landmarks("s", "int8").card.name == "landmarks_s_int8"
-    assert made.detector(None).card.name == "face_detector"
+    assert detectors(made, None) == ["face_detector"]
     assert made.missing() == []
     assert made.default_models() == ["face_detector", "landmarks_t"]
 
@@ -67,21 +88,51 @@ async def test_auto_walks_past_a_damaged_file(tmp_path: Path) -> None:
 async def test_detector_takes_the_asked_precision_if_there(tmp_path: Path) -> None:
     make_repository(tmp_path)
     made = await loaded(tmp_path)
-    assert made.detector("int8").card.precision == "fp32"
+    assert detectors(made, "int8") == ["face_detector"]
     add_model(
         tmp_path, "face_detector_int8", b"x", task="detector", variant="nano", precision="int8"
     )
     made = await loaded(tmp_path)
-    assert made.detector("int8").card.precision == "int8"
-    assert made.detector(None).card.precision == "fp32"
+    assert detectors(made, "int8") == ["face_detector_int8"]
+    assert detectors(made, None) == ["face_detector"]
+
+
+async def test_detectors_of_two_sizes(tmp_path: Path) -> None:
+    make_repository(tmp_path)
+    add_large_detector(tmp_path)
+    made = await loaded(tmp_path)
+    assert detectors(made, None) == ["face_detector", "face_detector_640"]
+    assert detectors(made, "int8", "auto") == ["face_detector", "face_detector_640"]
+    assert detectors(made, None, "320") == ["face_detector"]
+    assert detectors(made, None, "640") == ["face_detector_640"]
+    assert made.detectors(None, "640")[0].metadata.inputs[0].shape == (1, 640, 640)
+    assert detectors(await loaded(tmp_path, detector="640"), None) == ["face_detector_640"]
+
+
+async def test_a_detector_size_that_is_not_there(tmp_path: Path) -> None:
+    made = await loaded(make_repository(tmp_path))
+    with pytest.raises(VariantUnavailable, match="640") as caught:
+        made.detectors(None, "640")
+    assert caught.value.extra["available"] == [320]
+    made = await loaded(tmp_path, detector="640")  # a default that is missing is our fault
+    with pytest.raises(BackendUnavailable):
+        made.detectors(None)
+    assert made.missing() == ["face detector: not in the repository"]
+    assert detectors(made, None, "auto") == ["face_detector"]
+
+
+async def test_a_card_of_another_size_than_the_network(tmp_path: Path) -> None:
+    name, size = "face_detector", [640, 640]
+    add_model(tmp_path, name, b"x", task="detector", variant="nano", input_size=size)
+    assert "[1, 320, 320], not uint8 [1, 640, 640]" in reason(await loaded(tmp_path), name)
 
 
 async def test_while_loading(tmp_path: Path) -> None:
     made = catalogue(make_repository(tmp_path))
     with pytest.raises(BackendUnavailable, match="loading"):
         made.landmarks(None, None)
-    with pytest.raises(BackendUnavailable):
-        made.detector(None)
+    with pytest.raises(BackendUnavailable, match="loading"):
+        made.detectors(None)
     assert len(made.missing()) == 2
 
 

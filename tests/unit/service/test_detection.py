@@ -41,6 +41,21 @@ def test_overlapping_candidates_are_one_face() -> None:
     assert [round(face.score, 3) for face in faces] == [0.9, 0.5]
 
 
+def test_a_box_inside_a_similar_one_is_the_same_face() -> None:
+    large, upper_half = [100.0, 100, 200, 220], [110.0, 102, 190, 150]
+    assert len(select([large, upper_half], [0.9, 0.8])) == 1
+    (kept,) = select([large, upper_half], [0.5, 0.8])  # the better one stays, not the larger
+    assert kept.score > 0.7
+
+
+def test_a_small_face_before_a_large_one_stays() -> None:
+    assert len(select([[100, 100, 200, 220], [120, 130, 150, 166]], [0.9, 0.8])) == 2
+
+
+def test_faces_side_by_side_stay() -> None:
+    assert len(select([[100, 100, 200, 220], [170, 110, 240, 200]], [0.9, 0.8])) == 2
+
+
 def test_min_score_and_max_faces() -> None:
     boxes = [[100.0 * i, 10, 100.0 * i + 50, 60] for i in range(5)]
     scores = [0.2, 0.9, 0.4, 0.8, 0.5]
@@ -86,9 +101,13 @@ def test_kept_boxes_do_not_overlap(corners: list[tuple[int, ...]], random: objec
     overlap = pairwise_iou(boxes[kept]) - np.eye(len(kept))
     assert (overlap <= 0.5 + 1e-6).all()
     assert (np.diff(scores[kept]) <= 0).all()
-    # Nothing was dropped without a better box over it.
-    dropped = np.setdiff1d(np.arange(len(boxes)), kept)
-    if len(dropped):
-        iou = pairwise_iou(boxes)[np.ix_(dropped, kept)]
-        better = scores[kept][None] >= scores[dropped][:, None]
-        assert ((iou > 0.5) & better).any(axis=1).all()
+    # Nothing was dropped without a better box that it overlaps or is nested with.
+    for index in np.setdiff1d(np.arange(len(boxes)), kept):
+        low = np.maximum(boxes[index, :2], boxes[kept, :2])
+        high = np.minimum(boxes[index, 2:], boxes[kept, 2:])
+        shared = np.prod(np.maximum(high - low, 0), axis=1)
+        areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+        own, others = areas[index], areas[kept]
+        nested = shared > 0.8 * np.minimum(own, others)
+        better = scores[kept] >= scores[index]
+        assert ((pairwise_iou(boxes[[index]], boxes[kept])[0] > 0.5) | nested)[better].any()

@@ -10,7 +10,7 @@ from service.networks import (
     detector_network,
     landmark_network,
 )
-from tests.fakes import DETECTOR, LANDMARKS
+from tests.fakes import DETECTOR, LANDMARKS, LARGE_DETECTOR
 from tests.onnx_models import keypoints_grid
 
 
@@ -82,6 +82,11 @@ def test_unfit_detectors() -> None:
         detector_network(LANDMARKS)
     with pytest.raises(NetworkError, match="scores"):
         detector_network(metadata(list(DETECTOR.inputs), [spec("boxes", np.float32, 100, 4)]))
+    with pytest.raises(NetworkError, match="not square"):
+        detector_network(DETECTOR, (320, 640))
+    with pytest.raises(NetworkError, match="640"):
+        detector_network(DETECTOR, (640, 640))
+    assert detector_network(LARGE_DETECTOR, (640, 640)).input_size == 640
 
 
 @pytest.mark.parametrize(

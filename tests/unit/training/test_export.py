@@ -1,7 +1,9 @@
 """Exporting: the contracts of the served models, and that nothing unlike torch is ever written."""
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -9,6 +11,7 @@ import onnxruntime as ort
 import pytest
 import torch
 
+from service.vision.simcc import decode_simcc
 from training import export
 from training.agreement import (
     Disagreement,
@@ -19,8 +22,15 @@ from training.agreement import (
     require_agreement,
 )
 from training.models import rtmpose
+from training.models.expected_error import ExpectedError
 from training.models.graphs import LandmarkGraph
 from training.tracing import IR_VERSION, OPSET, trace
+
+CALIBRATION: dict[str, Any] = {
+    "sigma": {"deviations": [1.0, 20.0, 200.0], "errors": [0.5, 7.0, 90.0]},
+    "verdict": {"max_error": 0.08, "fine_error": 0.1, "small_size": 14.0},
+    "figures": {"sigma": {"protocol": "a test", "calibration_error_px": 0.1}},
+}
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +38,8 @@ def landmarks_t(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """RTMPose-t with seeded weights, through the command line, from a checkpoint."""
     folder = tmp_path_factory.mktemp("landmarks")
     weights = export.seeded_landmarks("t").state_dict()
-    torch.save({"task": "landmarks", "variant": "t", "model": weights}, folder / "last.pt")
+    checkpoint = {"task": "landmarks", "variant": "t", "model": weights}
+    torch.save({**checkpoint, "calibration": CALIBRATION}, folder / "last.pt")
     path = folder / "published" / "model.onnx"
     export.main(["--checkpoint", str(folder / "last.pt"), "--out", str(path)])
     return path
@@ -71,6 +82,18 @@ def test_a_batch_answers_as_its_images_do_alone(landmarks_t: Path) -> None:
     for index in range(len(images)):
         (alone,) = engine.run(["keypoints"], {"image": images[index : index + 1]})
         np.testing.assert_allclose(together[index, :, :2], alone[0, :, :2], rtol=0, atol=1e-4)
+
+
+def test_sigma_is_the_expected_error_of_the_checkpoint(landmarks_t: Path) -> None:
+    engine = ort.InferenceSession(landmarks_t)
+    keypoints, simcc_x, simcc_y = engine.run(None, {"image": example_images(256)})
+    own = decode_simcc(simcc_x, simcc_y)
+    curve = ExpectedError.of(CALIBRATION["sigma"])
+    wanted = curve(torch.from_numpy(own)).numpy()[..., 3]
+    np.testing.assert_allclose(keypoints[..., 3], wanted, rtol=1e-3)
+    assert not np.allclose(keypoints[..., 3], own[..., 3], rtol=0.1)
+    told = {entry.key: json.loads(entry.value) for entry in onnx.load(landmarks_t).metadata_props}
+    assert told == {"calibration": {k: CALIBRATION[k] for k in ("verdict", "figures")}}
 
 
 def test_seeded_landmarks_depend_on_the_image(landmarks_t: Path) -> None:
@@ -125,8 +148,6 @@ def simcc(*peaks: int) -> Outputs:
 
 
 def keypoints_of(outputs: Outputs) -> Outputs:
-    from service.vision.simcc import decode_simcc
-
     return {"keypoints": decode_simcc(outputs["simcc_x"], outputs["simcc_y"]), **outputs}
 
 

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from onnx import ModelProto
 
@@ -22,6 +23,8 @@ from training.quantize import (
     task_of,
 )
 from training.synthesis.pool import write_shard
+
+DENSE = "head/gau/o/MatMul"
 
 
 def quantiser(model: ModelProto) -> Quantiser:
@@ -77,6 +80,39 @@ def test_eight_bits_reach_the_convolutions_and_nothing_else(small: Quantiser) ->
     assert {weights[f"{name}.weight_quantized"] for name in in_int8} == {onnx.TensorProto.INT8}
     scales = next(t for t in model.graph.initializer if t.name == "backbone/stem/2.weight_scale")
     assert list(scales.dims) == [16]  # one a channel
+
+
+@pytest.fixture(scope="module")
+def attending() -> Quantiser:
+    """One of the dense layers stands where the attention unit's are."""
+    model = small_landmarks()
+    next(n for n in model.graph.node if n.name == "head/keypoints/MatMul").name = DENSE
+    return quantiser(model)
+
+
+def test_the_attention_units_dense_layers_are_in_int8_and_the_classifiers_are_not(
+    attending: Quantiser,
+) -> None:
+    model = attending.attempt(unsuited_convolutions(attending.graph))
+    weights = {t.name: (t.data_type, list(t.dims)) for t in model.graph.initializer}
+    assert weights["keypoints.weight_quantized"] == (onnx.TensorProto.INT8, [64, 4])
+    assert weights["keypoints.weight_scale"][1] == [4]  # one an output
+    assert weights["simcc_x.weight"][0] == onnx.TensorProto.FLOAT
+    assert DENSE in {entry.layer for entry in attending.rank((), labelled(attending))}
+    data = labelled(attending)
+    expected, found = (n(data["images"][:, None]) for n in (attending.source, network_of(model)))
+    assert 0 < change("landmarks", expected, found, data) < 0.05
+
+
+def test_a_dense_layer_becomes_one_kernel_that_gives_fp32(
+    attending: Quantiser, tmp_path: Path
+) -> None:
+    options = ort.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    model = attending.attempt(()).SerializeToString()
+    ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    optimised = onnx.load(tmp_path / "optimised.onnx").graph
+    assert {n.name: n.op_type for n in optimised.node}[DENSE] == "MatMulIntegerToFloat"
 
 
 def test_the_output_stays_near(small: Quantiser) -> None:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from service.entities import Box, ByteArray, Face, ThermalFrame, Unit
+from service.entities import Box, ByteArray, Face, Reason, ThermalFrame, Unit, Verdict
 from service.imaging.drawing import draw_faces, encode_png, scale_factor
 from service.landmark_schema import KEYPOINTS
 
@@ -57,6 +57,23 @@ def test_black_hot_frames_are_drawn_white_hot() -> None:
     hot_below = frame_of(40, 40)
     turned = ThermalFrame(-hot_below.values, Unit.GREY8, "test", black_hot=True)
     assert draw_faces(turned, []) == draw_faces(hot_below, [])
+
+
+def test_uncertain_faces_have_a_dashed_box_of_another_colour() -> None:
+    plain = face_at(512, 384, 300)
+    nowhere = np.full((KEYPOINTS, 4), np.nan, np.float32)
+    top = slice(530, 660), 234  # columns and row of the box' upper side, right of the score
+    pictures = {}
+    for verdict in (None, Verdict(), Verdict((Reason.OCCLUDED,))):
+        face = Face(plain.box, nowhere, verdict)
+        pictures[verdict] = picture(draw_faces(frame_of(1024, 768), [face]))
+    assert np.array_equal(pictures[None], pictures[Verdict()])
+    reliable, uncertain = pictures[None], pictures[Verdict((Reason.OCCLUDED,))]
+    assert is_coloured(reliable)[top[1], top[0]].all()
+    dashed = is_coloured(uncertain)[top[1], top[0]]
+    assert 0.3 < dashed.mean() < 0.8
+    red = uncertain[top[1], top[0]][dashed > 0].astype(int)
+    assert (red[:, 2] > red[:, 1]).all()
 
 
 def test_points_are_drawn_at_the_middle_of_their_pixel() -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from training.config import DataConfig
+from training.config import ConfigError, DataConfig, from_dict
 from training.data.sample import (
     MAX_BOXES,
     DetectorSample,
@@ -9,8 +9,9 @@ from training.data.sample import (
     collate_detector,
     collate_landmarks,
 )
-from training.data.synthetic import build_dataset
-from training.synthesis.pool import write_shard
+from training.data.synthetic import LandmarkStream, build_dataset
+from training.synthesis.facts import PersonFacts
+from training.synthesis.pool import PersonFilter, PoolMissing, write_shard
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +50,79 @@ def test_too_many_boxes_are_refused() -> None:
     )
     with pytest.raises(ValueError, match="boxes"):
         collate_detector([sample])
+
+
+def test_ablations_come_from_the_settings_of_a_run(config: DataConfig) -> None:
+    """Knobs of the synthesis and the choice of persons, as `--set` gives them."""
+    table = {
+        "pool": config.pool,
+        "samples_per_epoch": 12,
+        "val_samples": 4,
+        "max_abs_yaw": 30,
+        "exclude": ["glasses"],
+        "synthesis": {"camera": {"radiometric_chance": 0, "gain_control": {"linear": 1}}},
+    }
+    run = {
+        "name": "n",
+        "task": "landmarks",
+        "variant": "t",
+        "method": {"name": "supervised"},
+        "weights": {"kl": 1.0},
+        "loop": {"batch": 4},
+        "data": table,
+    }
+    parsed = from_dict(run)
+    assert parsed.data.synthesis.camera.gain_control == {"linear": 1.0}
+    assert parsed.as_dict()["data"]["synthesis"] == {
+        "camera": {"radiometric_chance": 0.0, "gain_control": {"linear": 1.0}}
+    }
+    assert from_dict(parsed.as_dict()) == parsed
+    everyone = build_dataset("landmarks", config, "train")
+    plain = LandmarkStream(
+        config.pool, 12, 0, "train", parsed.data.synthesis, PersonFilter(1000.0, ())
+    )
+    assert not np.array_equal(plain[0].image, everyone[0].image)
+
+
+def test_persons_are_left_out_by_what_they_wear() -> None:
+    facts = np.array(
+        [
+            PersonFacts(10, 0, 0, 20, glasses=True).as_row(),
+            PersonFacts(-60, 0, 0, 20).as_row(),
+            PersonFacts(350, 0, 0, 20).as_row(),
+            PersonFacts(180, 0, 0, 20).as_row(),
+        ]
+    )
+    assert PersonFilter().keeps(facts).all()
+    assert PersonFilter(30.0).keeps(facts).tolist() == [True, False, True, False]
+    assert PersonFilter(exclude=("glasses",)).keeps(facts).tolist() == [False, True, True, True]
+    with pytest.raises(PoolMissing, match="render it again"):
+        PersonFilter(exclude=("fringe",)).keeps(facts[:, :5])  # of an older pool
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ({"exclude": ["shoes"]}, "shoes"),
+        ({"synthesis": {"camera": {"blur": 1}}}, "data.synthesis.camera.blur"),
+        ({"synthesis": {"camera": {"blur_px": [1]}}}, "blur_px: expected 2 values"),
+        ({"synthesis": {"camera": {"blur_px": 1}}}, "blur_px: expected a list"),
+    ],
+)
+def test_wrong_knobs_are_named(setting: dict[str, object], says: str) -> None:
+    data = {"pool": "p", "samples_per_epoch": 64, "val_samples": 4, **setting}
+    run = {
+        "name": "n",
+        "task": "landmarks",
+        "variant": "t",
+        "method": {"name": "supervised"},
+        "weights": {"kl": 1.0},
+        "data": data,
+    }
+    with pytest.raises(ConfigError, match=says):
+        from_dict(run)
+
+
+def test_a_pool_with_nobody_left_says_so(config: DataConfig) -> None:
+    with pytest.raises(PoolMissing, match="max_abs_yaw"):
+        LandmarkStream(config.pool, 4, 0, "train", persons=PersonFilter(max_abs_yaw=-1.0))

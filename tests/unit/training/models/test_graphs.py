@@ -86,6 +86,18 @@ def test_the_detector_answers_its_best_hundred_first() -> None:
     assert torch.equal(boxes[0, 0], wanted)
 
 
+def test_the_detector_at_a_larger_input() -> None:
+    network = rtmdet.build("nano").eval()
+    network.load_state_dict(formula_weights(network))
+    graph = DetectorGraph(network, input_size=384).eval()
+    with torch.no_grad():
+        boxes, scores = graph(torch.zeros(2, 1, 384, 384, dtype=torch.uint8))
+    assert boxes.shape == (2, 100, 4) and scores.shape == (2, 100)
+    assert float(graph.select.points.max()) == 384 - 8  # the last cell of the finest level
+    with pytest.raises(ValueError, match="multiple of 32"):
+        DetectorGraph(network, input_size=330)
+
+
 def test_a_detector_of_several_classes_is_not_served() -> None:
     with pytest.raises(ValueError, match="one class"):
         DetectorGraph(rtmdet.build("nano", classes=80))

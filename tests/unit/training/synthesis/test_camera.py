@@ -1,25 +1,33 @@
-import numpy as np
+from dataclasses import replace
 
+import numpy as np
+import pytest
+
+from service.entities import FloatArray
 from training.synthesis.backgrounds import background
 from training.synthesis.camera import _optics, expose
+from training.synthesis.config import DEFAULT
+from training.synthesis.config.camera import CameraConfig
 from training.synthesis.fields import image_noise, smoothstep, vertex_noise
+from training.synthesis.gallery import QUIET
 from training.synthesis.occluders import add_occluder
 
 
-def test_every_camera_gives_finite_values_of_the_same_size() -> None:
+def test_every_camera_gives_finite_values_of_the_size_it_says() -> None:
     for seed in range(60):
         rng = np.random.default_rng(seed)
         height, width = int(rng.integers(12, 90)), int(rng.integers(12, 90))
         scene = background(height, width, 22.0, rng)
-        image = expose(scene, rng)
-        assert image.shape == (height, width)
-        assert image.dtype == np.float32
-        assert np.isfinite(image).all()
+        exposure = expose(scene, rng)
+        scale = exposure.scale
+        assert exposure.values.shape == (round(height * scale[1]), round(width * scale[0]))
+        assert exposure.values.dtype == np.float32
+        assert np.isfinite(exposure.values).all()
 
 
 def test_the_same_seed_gives_the_same_exposure() -> None:
     scene = background(40, 50, 20.0, np.random.default_rng(1))
-    first, second = (expose(scene, np.random.default_rng(2)) for _ in range(2))
+    first, second = (expose(scene, np.random.default_rng(2)).values for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
@@ -49,7 +57,107 @@ def test_blur_and_motion_leave_things_where_they_are() -> None:
     scene = np.full((61, 61), 20.0, np.float32)
     scene[29:32, 29:32] = 30.0
     yy, xx = np.mgrid[:61, :61]
+    camera = CameraConfig(motion_chance=0.8, ghost_chance=0.0)
     for seed in range(80):
-        warm = _optics(scene, np.random.default_rng(seed)) - 20.0
+        warm = _optics(scene, np.random.default_rng(seed), camera) - 20.0
         centre = np.array([(xx * warm).sum(), (yy * warm).sum()]) / warm.sum()
         np.testing.assert_allclose(centre, 30.0, atol=0.05)
+
+
+def _only(**knobs: object) -> CameraConfig:
+    """A camera that does nothing but what is said."""
+    return replace(QUIET, **knobs)  # type: ignore[arg-type]
+
+
+def _face() -> FloatArray:
+    """A warm oval of 34 C in a room of 22 C."""
+    yy, xx = np.mgrid[:80, :80].astype(np.float32)
+    warm = ((xx - 40) / 20) ** 2 + ((yy - 40) / 28) ** 2 < 1
+    return np.where(warm, 34.0, 22.0).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", DEFAULT.camera.gain_control)
+def test_every_gain_control_keeps_warm_brighter(kind: str) -> None:
+    camera = _only(gain_control={kind: 1.0}, window_percent=(70, 70))
+    for seed in range(5):
+        exposure = expose(_face(), np.random.default_rng(seed), camera)
+        grey = exposure.values
+        assert 0 <= grey.min() and grey.max() <= 255 and not exposure.black_hot
+        assert grey[40, 40] > grey[5, 5] + 30
+
+
+def test_a_black_hot_camera_says_so() -> None:
+    exposure = expose(_face(), np.random.default_rng(0), _only(black_hot_chance=1.0))
+    assert exposure.black_hot and exposure.values[40, 40] < exposure.values[5, 5]
+    negated = _only(radiometric_chance=1.0, radiometric_negated=1.0)
+    exposure = expose(_face(), np.random.default_rng(0), negated)
+    assert exposure.black_hot and exposure.values[40, 40] < 0
+
+
+def test_radiometric_files_hold_degrees() -> None:
+    camera = _only(radiometric_chance=1.0, radiometric_negated=0.0)
+    values = expose(_face(), np.random.default_rng(0), camera).values
+    assert abs(values[40, 40] - 34) < 0.3 and abs(values[5, 5] - 22) < 0.3
+
+
+def test_noise_has_the_deviation_it_says() -> None:
+    flat = np.full((200, 200), 30.0, np.float32)
+    camera = _only(radiometric_chance=1.0, radiometric_negated=0.0, netd_k=(0.1, 0.1))
+    values = expose(flat, np.random.default_rng(0), camera).values
+    assert 0.095 < values.std() < 0.105
+    finer = expose(flat, np.random.default_rng(0), camera, pitch=0.5).values
+    assert 0.045 < finer.std() < 0.055  # each pixel is the mean of four
+
+
+def test_enlarged_pictures_take_their_points_along() -> None:
+    scene = np.full((60, 60), 20.0, np.float32)
+    scene[19:22, 39:42] = 40.0
+    exposure = expose(scene, np.random.default_rng(3), _only(upscale_chance=1.0))
+    assert exposure.values.shape[0] > 80
+    yy, xx = np.mgrid[: exposure.values.shape[0], : exposure.values.shape[1]]
+    warm = np.maximum(exposure.values - 60.0, 0.0)
+    found = np.array([(xx * warm).sum(), (yy * warm).sum()]) / warm.sum()
+    np.testing.assert_allclose(found, exposure.place(np.array([40.0, 20.0])), atol=0.6)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_false_colours_come_back_as_grey(seed: int) -> None:
+    """Whatever the palette: warm and cold are told apart, mostly the right way round."""
+    plain = expose(_face(), np.random.default_rng(seed), QUIET).values
+    camera = _only(palette_chance=1.0, palette_levels=(0, 0))
+    values = expose(_face(), np.random.default_rng(seed), camera).values
+    assert np.corrcoef(values.ravel(), plain.ravel())[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("kind", DEFAULT.camera.overlay)
+def test_every_overlay_marks_the_picture(kind: str) -> None:
+    seen = []
+    for seed in range(6):
+        quiet, marked = (
+            expose(_face(), np.random.default_rng(seed), camera).values
+            for camera in (QUIET, _only(overlay_chance=1.0, overlay={kind: 1.0}))
+        )
+        seen.append(np.abs(quiet - marked).max() > 20)
+    assert any(seen)  # a white cross on a white face is none
+
+
+@pytest.mark.parametrize("kind", DEFAULT.occluder.kinds)
+def test_every_occluder_says_what_it_covers(kind: str) -> None:
+    covered_face = 0
+    for seed in range(12):
+        scene = np.full((120, 120), 60.0, np.float32)
+        box = np.array([40, 40, 80, 84], np.float32)
+        covered = add_occluder(scene, box, 20.0, np.random.default_rng(seed), kind=kind)
+        assert (scene[~covered] > 20.0).all()
+        assert (scene[covered] < 61.0).all()
+        covered_face += int(covered[40:84, 40:80].any())
+    assert covered_face >= 8
+
+
+def test_hot_surrounds_are_as_warm_as_skin() -> None:
+    config = replace(DEFAULT.background, hot_chance=1.0, scenes={"plain": 1.0})
+    medians = [
+        np.median(background(50, 60, 20.0, np.random.default_rng(seed), config))
+        for seed in range(30)
+    ]
+    assert 28 < min(medians) and max(medians) < 52

@@ -1,10 +1,19 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
+import pytest
 
 from service.landmark_schema import FLIP
+from training.config import from_overrides
+from training.synthesis.config import PERSON
+from training.synthesis.config.person import PersonConfig
+from training.synthesis.config.skin import PRIORS
 from training.synthesis.head import HeadModel
 from training.synthesis.person import PORTRAIT, render_person
-from training.synthesis.pose import Pose, pose_head, rotation_matrix, sample_expression
-from training.synthesis.thermal import PRIORS, Anatomy, apparent
+from training.synthesis.pool import Pool, write_shard
+from training.synthesis.pose import Pose, PosedHead, pose_head, rotation_matrix, sample_expression
+from training.synthesis.thermal import Anatomy, apparent
 
 
 def test_a_person_is_the_same_for_the_same_seed(head: HeadModel, anatomy: Anatomy) -> None:
@@ -27,17 +36,20 @@ def test_landmarks_lie_on_the_person_and_temperatures_are_human(
         assert -10 < middle < 42
 
 
+def _posed(head: HeadModel, pose: Pose) -> PosedHead:
+    rng, centre = np.random.default_rng(0), (143.5, 143.5)
+    return pose_head(head, head.neutral, pose, rng, PERSON.pose, 130, (288, 288), centre)
+
+
 def test_frontal_landmarks_mirror_under_the_flip_table(head: HeadModel) -> None:
     pose = Pose(yaw=0, pitch=0, roll=0, distance=300)
-    rng = np.random.default_rng(0)
-    posed = pose_head(head, head.neutral, pose, rng, 130, (288, 288), (143.5, 143.5))
+    posed = _posed(head, pose)
     mirrored = posed.landmarks[list(FLIP)] * [-1, 1] + [287, 0]
     assert np.abs(mirrored - posed.landmarks).max() < 6  # the crude head is not quite symmetric
 
 
 def test_yaw_to_the_subjects_left_moves_the_nose_to_the_image_right(head: HeadModel) -> None:
-    rng = np.random.default_rng(0)
-    posed = pose_head(head, head.neutral, Pose(30, 0, 0, 300), rng, 130, (288, 288), (143.5, 143.5))
+    posed = _posed(head, Pose(30, 0, 0, 300))
     eyes = posed.landmarks[36:48, 0].mean()
     assert posed.landmarks[30, 0] > eyes
 
@@ -52,7 +64,7 @@ def test_expression_weights_stay_in_range(rng: np.random.Generator) -> None:
     names = ("jawOpen", "mouthClose", "eyeBlink_L", "eyeBlink_R", "mouthSmile_L", "mouthSmile_R",
              "eyeLookDown_L", "eyeLookDown_R", "cheekSquint_L")  # fmt: skip
     for _ in range(50):
-        weights = sample_expression(names, rng)
+        weights = sample_expression(names, rng, PERSON.shape)
         assert (weights >= 0).all() and (weights <= 1).all()
 
 
@@ -61,7 +73,7 @@ def test_skin_follows_the_ambient_at_the_nose(head: HeadModel, anatomy: Anatomy)
     assert nose.max() > 0.9
     tip = int(nose.argmax())
     cold, warm = (
-        np.mean([anatomy.skin(a, np.random.default_rng(s))[tip] for s in range(60)])
+        np.mean([anatomy.skin(a, np.random.default_rng(s), PERSON.skin)[tip] for s in range(60)])
         for a in (15.0, 30.0)
     )
     assert warm - cold > 2.0
@@ -74,3 +86,29 @@ def test_grazing_skin_reads_towards_the_room() -> None:
     assert 0.1 < drop[0] < 0.5
     assert 1.0 < drop[1] < 2.3  # 70 degrees, 12 K to the room: about 1.5 K
     assert 3.0 < drop[2] < 6.0  # 80 degrees: about 4 K
+
+
+@pytest.mark.parametrize(
+    ("fact", "config"),
+    [
+        ("glasses", replace(PERSON, worn=replace(PERSON.worn, glasses_chance=1.0))),
+        ("mask", replace(PERSON, worn=replace(PERSON.worn, mask_chance=1.0))),
+        ("headwear", replace(PERSON, worn=replace(PERSON.worn, headwear={"cap": 1.0}))),
+        ("beard", replace(PERSON, hair=replace(PERSON.hair, beards={"full": 1.0}))),
+        ("fringe", replace(PERSON, hair=replace(PERSON.hair, styles={"fringe": 1.0}))),
+    ],
+)
+def test_knobs_reach_the_person(
+    fact: str, config: PersonConfig, head: HeadModel, anatomy: Anatomy
+) -> None:
+    for seed in range(3):
+        person = render_person(head, anatomy, (seed,), PORTRAIT, 0.0, config)
+        assert getattr(person.facts, fact)
+
+
+def test_pools_are_rendered_with_other_knobs(tmp_path: Path) -> None:
+    bare = from_overrides(PersonConfig, ["worn.glasses_chance=0", "pose.yaw_deg=[0, 0]"])
+    assert bare.pose.yaw_deg == (0.0, 0.0)
+    write_shard(tmp_path, None, "portrait", 0, 0, persons=8, config=bare)
+    pool = Pool(tmp_path, "portrait")
+    assert not any(pool.layer(i).facts.glasses for i in range(len(pool)))

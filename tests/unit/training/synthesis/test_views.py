@@ -5,10 +5,19 @@ import numpy as np
 import pytest
 
 from service.landmark_schema import FLIP
+from training.data.sample import MAX_BOXES
+from training.synthesis.backgrounds import DRAW
+from training.synthesis.compose import mirror, paste
+from training.synthesis.config import SynthesisConfig
+from training.synthesis.config.scene import BackgroundConfig, FrameConfig
+from training.synthesis.facts import PersonFacts
 from training.synthesis.frames import compose_frame, detector_view
-from training.synthesis.pool import OFFSET, STEPS, Pool, PoolMissing, write_shard
-from training.synthesis.sheets import contact_sheet, sample_frame
-from training.synthesis.views import landmark_view, mirror, resample
+from training.synthesis.head import HeadModelMissing
+from training.synthesis.layouts import MOST
+from training.synthesis.pool import OFFSET, STEPS, Layer, Pool, PoolMissing, write_shard
+from training.synthesis.sheets import TOPICS, sample_frame, write_sheet
+from training.synthesis.tiles import put
+from training.synthesis.views import landmark_view
 
 
 def test_a_missing_pool_says_how_to_make_one(tmp_path: Path) -> None:
@@ -45,14 +54,39 @@ def test_mirroring_twice_is_nothing(portraits: Pool) -> None:
 
 
 @pytest.mark.parametrize("scale", [0.2, 0.5, 0.9, 1.6])
-def test_resampling_keeps_a_bright_spot_where_it_is(scale: float) -> None:
-    image = np.zeros((120, 120), np.float32)
-    image[58:63, 68:73] = 1.0  # centre (70, 60)
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_pasting_puts_a_spot_where_it_belongs(scale: float, mirrored: bool) -> None:
+    temperature = np.full((120, 120), 0.0, np.float32)
+    temperature[58:63, 68:73] = 1.0  # centre (70, 60)
+    facts = PersonFacts(0, 0, 0, 22)
+    layer = Layer(temperature, np.ones_like(temperature), np.zeros((68, 2), np.float32), facts)
+    layer = mirror(layer) if mirrored else layer
+    centre = np.array([119.0 - 70.0 if mirrored else 70.0, 60.0])
     origin = np.array([20.0, 10.0], np.float32)
-    out = resample(image, scale, origin, 100, 100)
+    scene = np.zeros((100, 100), np.float32)
+    paste(scene, layer, scale, origin, np.random.default_rng(0), (0.0, 0.0))
     yy, xx = np.mgrid[:100, :100]
-    centre = np.array([(xx * out).sum(), (yy * out).sum()]) / out.sum()
-    np.testing.assert_allclose(centre, (np.array([70.0, 60.0]) - origin) * scale, atol=0.15)
+    found = np.array([(xx * scene).sum(), (yy * scene).sum()]) / scene.sum()
+    np.testing.assert_allclose(found, (centre - origin) * scale, atol=0.15)
+
+
+def test_a_person_outside_the_scene_leaves_it_alone(portraits: Pool) -> None:
+    scene = np.zeros((40, 40), np.float32)
+    origin = np.array([2000.0, 0.0], np.float32)
+    patch = paste(scene, portraits.layer(0), 0.5, origin, np.random.default_rng(0), (0.1, 0.5))
+    assert patch.cover.size == 0 and not scene.any()
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_bodies_go_on_below_their_layer(figures: Pool, whole: bool) -> None:
+    layer = figures.layer(2)
+    height = layer.cover.shape[0]
+    scene = np.full((4 * height, layer.cover.shape[1]), 1000.0, np.float32)
+    nowhere = np.zeros(2, np.float32)
+    patch = paste(scene, layer, 1.0, nowhere, np.random.default_rng(0), (0.1, 0.5), whole)
+    below = patch.cover[height:].max(axis=1)
+    assert below[:40].min() == 1.0
+    assert below[-1] == (0.0 if whole else 1.0)  # a whole one ends with the feet
 
 
 def test_views_hold_their_contract_and_are_deterministic(portraits: Pool) -> None:
@@ -71,7 +105,7 @@ def test_frames_hold_their_contract(portraits: Pool, figures: Pool) -> None:
     boxes_seen = 0
     for seed in range(40):
         frame = compose_frame(portraits, figures, np.random.default_rng(seed))
-        assert len(frame.boxes) == len(frame.ignore) == len(frame.landmarks) <= 6
+        assert len(frame.boxes) == len(frame.ignore) == len(frame.landmarks) <= MOST <= MAX_BOXES
         image, boxes = detector_view(frame)
         assert image.shape == (320, 320) and image.dtype == np.uint8
         assert (boxes[:, 2:] > boxes[:, :2]).all()
@@ -79,10 +113,55 @@ def test_frames_hold_their_contract(portraits: Pool, figures: Pool) -> None:
     assert boxes_seen > 20
 
 
-def test_sheet_and_sample_are_pictures(pool_folder: Path, tmp_path: Path) -> None:
-    contact_sheet(pool_folder, tmp_path / "sheet.png", 0)
-    sheet = cv2.imread(str(tmp_path / "sheet.png"))
-    assert sheet is not None and sheet.shape[1] == 2048
+def test_a_larger_input_sees_finer_frames(portraits: Pool, figures: Pool) -> None:
+    config = SynthesisConfig(frame=FrameConfig(sensors={"1024x768": 1.0}))
+    sides = []
+    for size in (320, 640):
+        rng = np.random.default_rng(3)
+        frame = compose_frame(portraits, figures, rng, config, size)
+        image, _ = detector_view(frame, size)
+        assert image.shape == (size, size)
+        sides.append(frame.values.shape[1])
+    assert sides == [416, 832]
+
+
+@pytest.mark.parametrize("layout", FrameConfig().layouts)
+def test_every_layout_fills_a_frame(layout: str, portraits: Pool, figures: Pool) -> None:
+    config = SynthesisConfig(frame=FrameConfig(layouts={layout: 1.0}))
+    counts = [
+        len(compose_frame(portraits, figures, np.random.default_rng(s), config).boxes)
+        for s in range(6)
+    ]
+    assert max(counts) <= MOST
+    assert (sum(counts) == 0) == (layout == "empty")
+
+
+@pytest.mark.parametrize("thing", BackgroundConfig().things)
+def test_every_thing_is_seen_in_a_scene(thing: str) -> None:
+    rng = np.random.default_rng(1)
+    scene = np.full((60, 80), 21.0, np.float32)
+    tile = DRAW[thing](60, 21.0, rng)
+    patch = put(scene, tile, (40.0, 30.0), 50.0, 0.3)
+    assert patch.cover.max() == 1.0 and scene.std() > 0.01
+    assert scene.min() > -60 and scene.max() < 150  # nothing of the tile's empty part
+    outside = np.ones(scene.shape, bool)
+    outside[patch.rows, patch.columns] = False
+    assert (scene[outside] == 21.0).all()
+
+
+@pytest.mark.parametrize("topic", [topic for topic in TOPICS if topic != "person"])
+def test_every_topic_is_a_picture(topic: str, pool_folder: Path, tmp_path: Path) -> None:
+    write_sheet(pool_folder, tmp_path / "new" / "sheet.jpg", topic, 0)
+    sheet = cv2.imread(str(tmp_path / "new" / "sheet.jpg"))
+    assert sheet is not None and sheet.std() > 10
+
+
+def test_persons_are_not_shown_without_a_head_model(pool_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(HeadModelMissing, match="--head"):
+        write_sheet(pool_folder, tmp_path / "sheet.png", "person", 0)
+
+
+def test_the_sample_is_a_picture(pool_folder: Path, tmp_path: Path) -> None:
     sample_frame(pool_folder, tmp_path / "sample.png", 0)
     sample = cv2.imread(str(tmp_path / "sample.png"), cv2.IMREAD_UNCHANGED)
     assert sample is not None and sample.dtype == np.uint16 and sample.shape == (256, 320)

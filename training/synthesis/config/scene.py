@@ -1,0 +1,170 @@
+"""The knobs of backgrounds, of what hides faces, and of how views and frames are laid out."""
+
+from dataclasses import dataclass
+
+from training.synthesis.config.knobs import Range, Weights, knob
+
+
+@dataclass(frozen=True)
+class BackgroundConfig:
+    """What is behind people. There is no face in any of it."""
+
+    scenes: Weights = knob(
+        {"plain": 0.16, "room": 0.33, "street": 0.26, "clutter": 0.20, "masked": 0.05},
+        "kinds; masked: all but the persons cut out",
+        "[E]",
+    )
+    hot_chance: float = knob(
+        0.06, "chance of a surround as warm as skin or warmer", "[E] hot streets"
+    )
+    hot_c: Range = knob((32.0, 48.0), "temperature of that surround in Celsius", "[E]")
+    gradient_k: float = knob(0.8, "spread of the vertical gradient in kelvin", "[E] warm air rises")
+    texture_k: Range = knob((0.05, 0.5), "slow unevenness in kelvin", "[E]")
+    lamps_chance: float = knob(0.3, "chance of small hot things", "[E]")
+    lamp_c: Range = knob((40.0, 120.0), "temperature of most of them in Celsius", "[E]")
+    things_chance: float = knob(0.40, "chance of things that look a little like people", "[E]")
+    things: Weights = knob(
+        {
+            "tower": 1.0,
+            "fins": 1.0,
+            "pipes": 1.0,
+            "tank": 1.0,
+            "transformer": 0.7,
+            "mug": 0.7,
+            "nacelle": 0.7,
+            "facade": 0.8,
+            "ball": 1.3,
+            "spotted_oval": 1.5,
+            "car": 1.2,
+            "animal": 1.2,
+            "tree": 0.7,
+            "radiator": 0.6,
+            "screen": 0.6,
+            "window": 0.7,
+            "reflection": 0.5,
+            "hand": 1.2,
+            "arm": 1.0,
+            "legs": 0.9,
+            "torso": 0.9,
+        },
+        "which, by weight",
+        "what earlier detectors took for faces",
+    )
+    built_chance: float = knob(0.7, "chance that a street has houses, trees and cars", "[E]")
+    things_count: Range = knob((1, 5), "how many, the upper end excluded", "[E]")
+    thing_size: Range = knob((0.06, 0.8), "their longer side / the frame's, log-uniform", "[E]")
+    filling_chance: float = knob(
+        0.18, "chance that the first thing fills the frame", "what earlier detectors took for faces"
+    )
+    filling_size: Range = knob((0.8, 2.2), "its longer side / the frame's", "[E]")
+
+
+@dataclass(frozen=True)
+class OccluderConfig:
+    """What gets between a face and the camera. Sizes are shares of the face's."""
+
+    view_chance: float = knob(0.14, "chance in a landmark view", "[E]")
+    frame_chance: float = knob(0.10, "chance in a detector frame with people", "[E]")
+    kinds: Weights = knob(
+        {
+            "hand": 0.16,
+            "hand_over_mouth": 0.10,
+            "hand_over_eyes": 0.06,
+            "chin_in_hand": 0.12,
+            "phone_in_hand": 0.14,
+            "phone": 0.06,
+            "cup": 0.08,
+            "scarf": 0.10,
+            "microphone": 0.06,
+            "bar": 0.06,
+            "passer_by": 0.06,
+        },
+        "which",
+        "[E]",
+    )
+    skin_c: Range = knob(
+        (26.0, 35.5),
+        "temperature of hands in Celsius",
+        "[E] hands follow the air more than faces do",
+    )
+    cool_tips_k: Range = knob((-1.0, 4.0), "fingertips colder than the palm by, in kelvin", "[E]")
+
+
+@dataclass(frozen=True)
+class ViewConfig:
+    """The landmark network's crops."""
+
+    face_px: Range = knob(
+        (20.0, 200.0), "face on the sensor in pixels, log-uniform", "[S] 80x60 to 1024x768 sensors"
+    )
+    margin: float = knob(
+        2.0, "side of the composed square / longer side of the box", "crops reach 1.65"
+    )
+    things_chance: float = knob(
+        0.10,
+        "chance of things, or of a built street, behind the face",
+        "speed: they are for the detector",
+    )
+    crop_scale: Range = knob(
+        (1.05, 1.65), "side of the crop / longer side of the box", "serving takes 1.25"
+    )
+    shift: float = knob(0.07, "spread of the crop's centre / box", "[E] error of detected boxes")
+    cut_chance: float = knob(0.15, "chance that the frame ends near or in the face", "[E]")
+    cut: Range = knob((-0.25, 0.25), "where, as share of the face", "[E]")
+
+
+@dataclass(frozen=True)
+class FrameConfig:
+    """The detector's frames."""
+
+    sensors: Weights = knob(
+        {
+            "80x60": 0.04,
+            "160x120": 0.13,
+            "120x160": 0.16,
+            "256x192": 0.09,
+            "192x256": 0.05,
+            "320x240": 0.11,
+            "240x320": 0.05,
+            "320x256": 0.10,
+            "384x288": 0.05,
+            "400x320": 0.04,
+            "464x348": 0.09,
+            "640x480": 0.05,
+            "480x640": 0.02,
+            "1024x768": 0.02,
+        },
+        "width x height in pixels",
+        "[S] AX8, Lepton, TC001, Boson, A35, T540, A70, InfraTec",
+    )
+    largest_px: float = knob(
+        1.3,
+        "side up to which frames are composed / detector's input",
+        "speed: finer pixels do not show at the input",
+    )
+    layouts: Weights = knob(
+        {"empty": 0.14, "one": 0.36, "few": 0.28, "crowd": 0.09, "audience": 0.05, "far": 0.08},
+        "people: none, one, 2-6, 6-12, rows of 6-12, 1-5 whole bodies",
+        "[E]",
+    )
+    one_px: Range = knob(
+        (8.0, 330.0), "face of one person, log-uniform, pixels of a 320-pixel input", "[E]"
+    )
+    few_px: Range = knob((8.0, 110.0), "faces of a few, the same", "[E]")
+    crowd_px: Range = knob((10.0, 34.0), "faces of crowds and audiences, the same", "[E]")
+    far_px: Range = knob((7.0, 24.0), "faces of people far away, the same", "[E]")
+    small_chance: float = knob(0.2, "chance that a face of one or a few is small instead", "[E]")
+    small_px: Range = knob((9.0, 24.0), "small faces, the same", "faces that were missed")
+    edge_chance: float = knob(0.10, "chance that a face is cut by the frame's edge", "[E]")
+    smallest_px: float = knob(
+        9.0,
+        "smaller faces are neither target nor background",
+        "stride 8 of the finest level",
+    )
+    hidden: float = knob(0.45, "visible share of the box below which a face is neither", "[E]")
+    portrait_from_px: float = knob(
+        72.0, "frame pixels from which portraits are taken", "the layers' resolutions"
+    )
+    body_uneven_k: Range = knob(
+        (0.15, 0.8), "unevenness of bodies below their layer in kelvin", "[E]"
+    )
