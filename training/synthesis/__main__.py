@@ -6,7 +6,8 @@ sheet --pool DIR --out PNG|JPG        detector frames and landmark crops as netw
                                       with --topic camera|background|... every knob by picture
 page docs/synthesis.md                the page's tables, from the configuration
 sample --pool DIR --out PNG           one 16-bit frame (centikelvin) with a face
-gate --pool DIR --out DIR             the small sets on which publishing judges a model
+gate --pool DIR --out DIR             the small sets on which publishing judges a model, of a pool
+                                      that no training sees
 """
 
 import argparse

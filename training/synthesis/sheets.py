@@ -80,8 +80,9 @@ def sample_frame(pool: Path, out: Path, seed: int) -> None:
 
 
 def write_gate(pool: Path, out: Path, seed: int) -> None:
-    """`landmarks.npz` and `detector.npz`: fixed, labelled crops and frames of held-out people."""
-    portraits, figures = Pool(pool, "portrait", "val"), Pool(pool, "figure", "val")
+    """`landmarks.npz` and `detector.npz`: fixed, labelled crops and frames of everybody in `pool`,
+    which no training may ever see."""
+    portraits, figures = Pool(pool, "portrait"), Pool(pool, "figure")
     views = []
     for i in range(GATE_CROPS):
         rng = np.random.default_rng((seed, 4, i))
