@@ -2,11 +2,11 @@
 
     python -m training.quantize model.onnx --pool POOL --out model_int8.onnx
 
-Convolutions, what joins them and the attention unit's large dense layers run in 8 bits;
-normalisation, SiLU, the attention itself, SimCC classifiers and decoding stay in FP32. While the
-error on held-out persons is above the limit, the layer that moves the output most when it alone is
-quantised stays in FP32 too. Beside the model lies a note for `training.publish --training-note`.
-Nothing is written unless the limit is kept and an image gives the same alone and in a batch.
+Convolutions, what joins them and the head's four large dense layers run in 8 bits; normalisation,
+SiLU, the attention itself, the SimCC logits and decoding stay in FP32. While the error on held-out
+persons is above the limit, the layer that moves the output most when it alone is quantised stays in
+FP32 too. Beside the model lies a note for `training.publish --training-note`. Nothing is written
+unless the limit is kept and an image gives the same alone and in a batch.
 """
 
 import argparse
@@ -42,10 +42,12 @@ OPERATORS: Final = (
     "Conv", "MatMul", "Add", "Mul", "Concat", "MaxPool", "Resize", "GlobalAveragePool"
 )  # fmt: skip
 _FLOAT: Final = ("normalise/", "decode/", "select/", "head/", "bbox_head/Mul")
-_IN_HEAD: Final = (  # what is quantised there: by far the dearest in FP32 that the output forgives
+_IN_HEAD: Final = (  # what is quantised there: the dearest in FP32
     "head/final_layer/Conv",  # 7x7
     "head/gau/uv/MatMul",
     "head/gau/o/MatMul",
+    "head/cls_x/MatMul",
+    "head/cls_y/MatMul",
 )
 _SAME: Final = 1e-4  # pixels between an image alone and in a batch
 
@@ -100,7 +102,7 @@ def insert(graph: ModelProto, ranges: TensorsData, nodes: list[str]) -> ModelPro
         nodes_to_quantize=nodes,
         nodes_to_exclude=[],
         op_types_to_quantize=list(OPERATORS),
-        # A dense layer gives FP32 from its 32-bit sums: SiLU and the residual sum read it as it is.
+        # A dense layer gives FP32 from its 32-bit sums: so the logits are not rounded to 8 bits.
         extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul"]},
     )
     quantizer.quantize_model()

@@ -84,13 +84,13 @@ def test_eight_bits_reach_the_convolutions_and_nothing_else(small: Quantiser) ->
 
 @pytest.fixture(scope="module")
 def attending() -> Quantiser:
-    """One of the dense layers stands where the attention unit's are."""
+    """One dense layer bears the name of one that is quantised."""
     model = small_landmarks()
     next(n for n in model.graph.node if n.name == "head/keypoints/MatMul").name = DENSE
     return quantiser(model)
 
 
-def test_the_attention_units_dense_layers_are_in_int8_and_the_classifiers_are_not(
+def test_the_named_dense_layers_of_the_head_are_in_int8_and_no_others(
     attending: Quantiser,
 ) -> None:
     model = attending.attempt(unsuited_convolutions(attending.graph))
