@@ -1,58 +1,22 @@
-"""The models of the repository: their cards, whether they serve, which one a request gets."""
+"""The models of the repository: whether they serve, and which one a request gets."""
 
 import asyncio
 import logging
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from service.backends.base import Backend, ModelMetadata
-from service.card import CardError, ModelCard, file_sha256, parse_card
+from service.backends.base import Backend
+from service.card import CardError
+from service.entries import Entry, Model, State, check_files, network_of, refuse, scan
 from service.errors import BackendError, BackendUnavailable, VariantUnavailable
-from service.imaging.normalisation import NORMALISATIONS
-from service.model_config import ModelConfig, ModelConfigError, read_model_config
-from service.networks import (
-    DetectorNetwork,
-    LandmarkNetwork,
-    NetworkError,
-    detector_network,
-    landmark_network,
-)
+from service.networks import NetworkError
 from service.telemetry import Telemetry
 
 log = logging.getLogger("thermal.catalogue")
 
 # `auto` walks these: the most accurate first, the next one when that is missing or refused.
 FALLBACK: Final = ("fp32", "fp16", "int8")
-
-
-class State(StrEnum):
-    LOADING = "loading"
-    READY = "ready"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True)
-class Model:
-    """A model that serves. `network` says how to call it."""
-
-    card: ModelCard
-    metadata: ModelMetadata
-    network: DetectorNetwork | LandmarkNetwork
-
-
-@dataclass
-class Entry:
-    """One folder of the repository. `reason` says why it was refused."""
-
-    name: str
-    card: ModelCard | None
-    config: ModelConfig | None
-    state: State = State.LOADING
-    reason: str | None = None
-    model: Model | None = None
 
 
 class Catalogue:
@@ -74,7 +38,7 @@ class Catalogue:
         self._default_detector = default_detector
         self._telemetry = telemetry
         self._walks: dict[tuple[str, str | None, str, int | None], tuple[Entry, ...]] = {}
-        self.entries = tuple(_scan(repository, engines, only))
+        self.entries = tuple(scan(repository, engines, only))
         cards = [entry.card for entry in self.entries if entry.card is not None]
         self._detector_sizes = sorted({c.input_size[0] for c in cards if c.task == "detector"})
 
@@ -87,12 +51,12 @@ class Catalogue:
     async def _load_one(self, entry: Entry, backend: Backend) -> None:
         assert entry.card is not None and entry.config is not None
         try:
-            await asyncio.to_thread(_check_files, self._repository / entry.name, entry.card)
+            await asyncio.to_thread(check_files, self._repository / entry.name, entry.card)
             await backend.load(entry.name)
             metadata = await backend.metadata(entry.name)
-            entry.model = Model(entry.card, metadata, _network(entry.card, metadata))
+            entry.model = Model(entry.card, metadata, network_of(entry.card, metadata))
         except (CardError, NetworkError, BackendError, OSError) as error:
-            _refuse(entry, "a file cannot be read" if isinstance(error, OSError) else str(error))
+            refuse(entry, "a file cannot be read" if isinstance(error, OSError) else str(error))
             return
         entry.state = State.READY
         card = entry.card
@@ -194,68 +158,6 @@ class Catalogue:
 
     def _urgency(self, entry: Entry) -> tuple[bool, str]:
         return not any(entry in walk for walk in self._needs().values()), entry.name
-
-
-def _scan(repository: Path, engines: Collection[str], only: Collection[str]) -> Iterable[Entry]:
-    if not repository.is_dir():
-        log.error(
-            "the model repository is not a folder", extra={"facts": {"path": str(repository)}}
-        )
-        return
-    names = sorted(folder.name for folder in repository.iterdir() if folder.is_dir())
-    for name in set(only) - set(names):
-        log.error("a model to load is not in the repository", extra={"facts": {"model": name}})
-    for name in names:
-        if name.startswith(".") or (only and name not in only):
-            continue
-        entry = Entry(name, None, None)
-        try:
-            entry.card = _read_card(repository / name)
-            entry.config = read_model_config(repository / name)
-            _check_agreement(name, entry.card, entry.config, engines)
-        except (CardError, ModelConfigError) as error:
-            _refuse(entry, str(error))
-        yield entry
-
-
-def _refuse(entry: Entry, reason: str) -> None:
-    entry.state, entry.reason = State.REFUSED, reason
-    log.error("model refused", extra={"facts": {"model": entry.name, "reason": reason}})
-
-
-def _read_card(folder: Path) -> ModelCard:
-    try:
-        return parse_card((folder / "card.json").read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
-        raise CardError("card.json is missing or cannot be read") from None
-
-
-def _check_agreement(
-    name: str, card: ModelCard, config: ModelConfig, engines: Collection[str]
-) -> None:
-    """Card, configuration and folder must speak of the same weights."""
-    if card.name != name:
-        raise CardError(f"the card is that of {card.name!r}")
-    if config.engine not in engines:
-        raise ModelConfigError(f"the backend has no engine {config.engine!r}")
-    if card.version != config.version:
-        raise CardError(f"the card is of version {card.version}, served is {config.version}")
-    if config.weights not in card.files:
-        raise CardError(f"the card has no SHA-256 of {config.weights}")
-    if card.normalisation not in NORMALISATIONS:
-        raise CardError(f"normalisation {card.normalisation!r} is unknown")
-
-
-def _check_files(folder: Path, card: ModelCard) -> None:
-    for path, digest in card.files.items():
-        if file_sha256(folder / path) != digest:
-            raise CardError(f"SHA-256 of {path} does not match the card")
-
-
-def _network(card: ModelCard, metadata: ModelMetadata) -> DetectorNetwork | LandmarkNetwork:
-    if card.task == "landmarks":
-        return landmark_network(metadata)
-    return detector_network(metadata, card.input_size)
 
 
 def _first_ready(walk: Iterable[Entry]) -> Model | None:

@@ -1,25 +1,21 @@
 """The use case: bytes of a thermal image in, 68 landmarks a face out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from service.admission import Admission, Deadline
-from service.backends.base import Array, Backend
+from service.backends.base import Backend
 from service.card import ModelCard
-from service.catalogue import Catalogue, Model
-from service.entities import Box, ByteArray, FloatArray, Prediction, ThermalFrame
-from service.errors import (
-    BackendOverloaded,
-    BackendTimeout,
-    DeadlineExceeded,
-    InferenceFailed,
-    InvalidOption,
-)
+from service.catalogue import Catalogue
+from service.entities import Box, Face, FloatArray, Prediction, ThermalFrame
+from service.entries import Model
+from service.errors import InferenceFailed, InvalidOption
 from service.imaging.decode import DecodeOptions, decode_image
 from service.imaging.normalisation import resolve_normalisation
 from service.imaging.rotation import rotate_box, rotate_frame
+from service.inference import Inference
 from service.networks import DetectorNetwork
 from service.options import PredictOptions
 from service.telemetry import Telemetry
@@ -27,6 +23,7 @@ from service.vision.crop import letterbox
 from service.vision.detection import select_faces
 from service.vision.faces import Crop, crop_faces, to_faces
 from service.vision.refine import boxes_to_try, drop_repeated, keep_better
+from service.vision.verdict import VerdictLimits
 from service.workers import Workers
 
 
@@ -72,7 +69,7 @@ class LandmarkService:
         telemetry: Telemetry,
         limits: Limits,
     ) -> None:
-        self._backend = backend
+        self._inference = Inference(backend, workers, telemetry)
         self._catalogue = catalogue
         self._admission = admission
         self._workers = workers
@@ -107,24 +104,14 @@ class LandmarkService:
             with self._telemetry.stage("crop", timings):
                 crops = await self._workers.run(crop_faces, upright, boxes, models.normalisation)
             with self._telemetry.stage("landmarks", timings):
-                keypoints = await self._infer_landmarks(models.landmarks, crops, deadline)
-                if detector:  # a caller's own boxes are taken at their word
-                    crops, keypoints = await self._look_again(
-                        models, upright, boxes, crops, keypoints, deadline
-                    )
-            with self._telemetry.stage("postprocess", timings):
-                faces = await self._workers.run(
-                    to_faces,
-                    upright,
-                    boxes,
-                    crops,
-                    keypoints,
-                    rotate=options.rotate,
-                    include=options.include,
-                    limits=models.landmarks.card.verdict,
+                crops, keypoints = await self._find_landmarks(
+                    models, upright, boxes, crops, deadline
                 )
-                if detector:
-                    faces = drop_repeated(faces)
+            with self._telemetry.stage("postprocess", timings):
+                limits = models.landmarks.card.verdict
+                faces = await self._workers.run(
+                    _faces, upright, boxes, crops, keypoints, options, limits
+                )
         self._telemetry.faces.inc(len(faces))
         prediction = Prediction(
             sent.width, sent.height, sent.unit, models.normalisation, faces, timings
@@ -181,7 +168,7 @@ class LandmarkService:
             black_hot=upright.black_hot,
             size=model.network.input_size,
         )
-        outputs = await self._infer(model, view[None], deadline)
+        outputs = await self._inference.run(model, view[None], deadline)
         boxes, scores = (outputs[name] for name in model.network.outputs)
         if boxes.shape[1:] != (*scores.shape[1:], 4) or scores.ndim != 2:
             raise InferenceFailed("the detector returned other shapes than [N, K, 4] and [N, K]")
@@ -202,22 +189,26 @@ class LandmarkService:
         if not crops:
             return np.zeros((0, 0, 4), np.float32)
         assert not isinstance(model.network, DetectorNetwork)
-        outputs = await self._infer(model, np.stack([view for view, _ in crops]), deadline)
+        views = np.stack([view for view, _ in crops])
+        outputs = await self._inference.run(model, views, deadline)
         keypoints = await self._workers.run(model.network.decode, outputs)
         if len(keypoints) != len(crops):
             raise InferenceFailed("the landmark network returned another number of faces")
         return keypoints
 
-    async def _look_again(
+    async def _find_landmarks(
         self,
         models: Models,
         upright: ThermalFrame,
         boxes: Sequence[Box],
         crops: list[Crop],
-        keypoints: FloatArray,
         deadline: Deadline,
     ) -> tuple[list[Crop], FloatArray]:
-        """The better of two looks at each face whose landmarks contradict the detector."""
+        """Keypoints `[N, 68, 4]`, and the crops that they lie in: of faces whose landmarks
+        contradict the detector, the better of two looks."""
+        keypoints = await self._infer_landmarks(models.landmarks, crops, deadline)
+        if not models.detectors:  # a caller's own boxes are taken at their word
+            return crops, keypoints
         retried = await self._workers.run(boxes_to_try, boxes, crops, keypoints)
         if not retried:
             return crops, keypoints
@@ -228,36 +219,26 @@ class LandmarkService:
         second = dict(zip(retried, zip(again, answers, strict=True), strict=True))
         return await self._workers.run(keep_better, crops, keypoints, second)
 
-    async def _infer(
-        self, model: Model, views: ByteArray, deadline: Deadline
-    ) -> Mapping[str, Array]:
-        """Send views `[N, H, W]`, N >= 1, in batches that the model takes; outputs joined."""
-        limit = model.metadata.max_batch_size
-        parts = [
-            await self._infer_batch(model, views[start : start + limit], deadline)
-            for start in range(0, len(views), limit)
-        ]
-        names = model.network.outputs
-        return {name: np.concatenate([part[name] for part in parts]) for name in names}
 
-    async def _infer_batch(
-        self, model: Model, views: ByteArray, deadline: Deadline
-    ) -> Mapping[str, Array]:
-        name, network = model.card.name, model.network
-        inputs = {network.input_name: await self._workers.run(network.encode, views)}
-        try:
-            with self._telemetry.inference(name, self._backend.name, len(views)):
-                result = await self._backend.infer(
-                    name, inputs, outputs=network.outputs, timeout=deadline.remaining()
-                )
-        except BackendOverloaded:
-            self._telemetry.rejected.labels("backend_queue_full").inc()
-            raise
-        except BackendTimeout:
-            if deadline.remaining() > 0:
-                raise
-            raise DeadlineExceeded("the deadline passed during inference") from None
-        return result.outputs
+def _faces(
+    upright: ThermalFrame,
+    boxes: Sequence[Box],
+    crops: Sequence[Crop],
+    keypoints: FloatArray,
+    options: PredictOptions,
+    limits: VerdictLimits | None,
+) -> tuple[Face, ...]:
+    """In the grid that was sent; of detected ones, each face once."""
+    faces = to_faces(
+        upright,
+        boxes,
+        crops,
+        keypoints,
+        rotate=options.rotate,
+        include=options.include,
+        limits=limits,
+    )
+    return faces if options.boxes is not None else drop_repeated(faces)
 
 
 def _detector_for(frame: ThermalFrame, detectors: Sequence[Model]) -> Model | None:

@@ -162,7 +162,12 @@ def _build(kind: type[T], table: Any, prefix: str) -> T:
     missing = sorted(required - set(values))
     if missing:
         raise ConfigError(f"{prefix}{missing[0]}: missing")
-    return kind(**values)
+    try:
+        return kind(**values)
+    except ConfigError:
+        raise
+    except ValueError as error:  # the synthesis knows nothing of this module
+        raise ConfigError(f"{prefix}{error}") from None
 
 
 def _is_required(setting: Any) -> bool:

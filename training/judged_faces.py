@@ -17,8 +17,8 @@ from service.vision.verdict import (
     FINE_SHARE,
     VerdictLimits,
     judge,
+    outside_frame,
     relative_errors,
-    share_outside,
 )
 from training.metrics import FAILURE_LIMIT, bounding_boxes, box_size
 from training.synthesis.backgrounds import background
@@ -56,9 +56,7 @@ class Seen:
         """To the truth, `[68]` in frame pixels; nan for what lies outside the frame."""
         assert self.truth is not None
         away = np.linalg.norm(self.landmarks()[:, :2] - self.truth, axis=1)
-        limits = np.array([self.width, self.height]) - 0.5
-        inside = ((self.truth >= -0.5) & (self.truth <= limits)).all(axis=1)
-        return np.where(inside, away, np.nan)
+        return np.where(outside_frame(self.truth, self.width, self.height), np.nan, away)
 
     def error(self) -> float:
         """Mean distance over the face's own size; nan if none of it is in the frame."""
@@ -149,16 +147,14 @@ def choose_limits(faces: Sequence[Seen], fakes: Sequence[Seen]) -> VerdictLimits
     whole = [face for face in faces if not _is_cut(face)]
     expected = np.array([_errors(face).mean() for face in whole])
     good = np.array([face.error() <= FAILURE_LIMIT for face in whole])
+    of_fakes = np.stack([_errors(fake) for fake in fakes])
     order = np.argsort(expected)
     kept = np.cumsum(good[order]) / np.arange(1, len(order) + 1) >= PRECISION
     kept &= np.append(np.diff(expected[order]) > 0, True)  # a limit takes equals together
+    kept &= expected[order] <= np.quantile(of_fakes.mean(axis=1), FAKES)
     if not kept.any():
         return None
-    of_fakes = np.stack([_errors(fake) for fake in fakes])
-    max_error = min(
-        float(expected[order][np.flatnonzero(kept).max()]),
-        float(np.quantile(of_fakes.mean(axis=1), FAKES)),
-    )
+    max_error = float(expected[order][kept].max())
     max_error = math.ceil(max_error * 1e4) / 1e4  # up: the faces that it was chosen by stay
     finest = np.quantile(of_fakes, FINE_SHARE, axis=1)
     return VerdictLimits(
@@ -211,4 +207,4 @@ def _errors(seen: Seen) -> FloatArray:
 
 
 def _is_cut(seen: Seen) -> bool:
-    return share_outside(seen.landmarks(), seen.width, seen.height) > CUT_SHARE
+    return bool(outside_frame(seen.landmarks(), seen.width, seen.height).mean() > CUT_SHARE)

@@ -49,7 +49,8 @@ def non_maximum_suppression(
     """Indices of `boxes` `[K, 4]` to keep, the best score first; greedy, ties by index.
 
     Besides what overlaps a better one by more than `iou_limit`, what is nested with a better one of
-    similar size goes: large faces sometimes get a second box, of half the face.
+    similar size goes: large faces sometimes get a second box, of half the face. The score decides,
+    not the size: see DECISIONS.md.
     """
     order = np.argsort(-scores, kind="stable")
     shared, areas, _ = _intersections(boxes[order], boxes[order])

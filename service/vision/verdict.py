@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from service.entities import Box, FloatArray, Reason, Verdict
 
@@ -52,7 +53,7 @@ def judge(
     the calibrated expected error. box: in the same pixels.
     """
     errors = relative_errors(landmarks, box)
-    cut = share_outside(landmarks, width, height) > CUT_SHARE
+    cut = outside_frame(landmarks, width, height).mean() > CUT_SHARE
     reasons = [Reason.CUT] if cut else []
     if errors.mean() > limits.max_error:
         if box.size < limits.small_size:
@@ -68,8 +69,7 @@ def relative_errors(landmarks: FloatArray, box: Box) -> FloatArray:
     return np.asarray(landmarks[:, 3] / max(box.size, 1e-6))
 
 
-def share_outside(landmarks: FloatArray, width: int, height: int) -> float:
-    """Share of `landmarks` `[68, ...]` beyond the outer edges of the frame's pixels."""
+def outside_frame(points: FloatArray, width: int, height: int) -> NDArray[np.bool_]:
+    """Which of `points` `[68, 2 or more]` lie beyond the outer edges of the frame's pixels."""
     limits = np.array([width, height]) - 0.5
-    outside = (landmarks[:, :2] < -0.5) | (landmarks[:, :2] > limits)
-    return float(outside.any(axis=1).mean())
+    return np.asarray(((points[:, :2] < -0.5) | (points[:, :2] > limits)).any(axis=1))

@@ -129,6 +129,14 @@ async def test_a_box_that_the_landmarks_contradict_is_looked_at_again(
     assert backend.calls == [("landmarks_t", 1)]
 
 
+async def test_two_boxes_whose_landmarks_agree_are_one_face(
+    client: httpx.AsyncClient, backend: FakeBackend
+) -> None:
+    backend.faces = [(120, 80, 200, 240), (80, 120, 240, 200)]  # crosswise: the same square crop
+    assert len(await faces(client)) == 1
+    assert len(await faces(client, boxes="[[40, 40, 80, 120], [20, 60, 100, 100]]")) == 2
+
+
 async def test_min_score(client: httpx.AsyncClient) -> None:
     assert len(await faces(client, min_score=0.9)) == 1
     assert await faces(client, min_score=0.91) == []

@@ -15,8 +15,11 @@ _IN_A_BIN: Final = 12  # values at least, or there are fewer bins
 
 @dataclass(frozen=True)
 class Binned:
-    """Points in bins of equal count, by what the network says of them. said, measured: root mean
-    squares `[B]` of that and of the errors; median, p90: of the errors `[B]`."""
+    """Points in bins of equal count, by what the network says of them. said, measured: means `[B]`
+    of that and of the errors; median, p90: of the errors `[B]`.
+
+    Means and not root mean squares: sigma is the expected distance (`training.calibrate`).
+    """
 
     said: FloatArray
     measured: FloatArray
@@ -28,7 +31,7 @@ class Binned:
 class Claims:
     """Points of one set: measured errors and what the network says, `[P]`, none of them nan.
 
-    errors, sigma: over sqrt(w * h) of the face. score: 0 to 1.
+    errors, sigma: distances and expected ones, over sqrt(w * h) of the face. score: 0 to 1.
     """
 
     errors: FloatArray
@@ -42,18 +45,18 @@ class Claims:
         return _binned(self.score, self.errors)
 
     def figures(self) -> dict[str, float]:
-        """ratio: root mean square error / sigma, 1 = of the right length at large. ence: mean over
-        bins of |error - sigma| / sigma, 0 = right everywhere (Levi et al., arXiv 1905.11659).
+        """ratio: mean error / mean sigma, 1 = of the right length at large. ence: mean over bins
+        of |error - sigma| / sigma, 0 = right everywhere (after Levi et al., arXiv 1905.11659, who
+        compare deviations; here both are means).
         rank_...: Spearman's correlation with the error, 1 for sigma and -1 for score at best.
         A rank is nan where all are equal, and all are with fewer than two bins' worth of points."""
         if len(self.errors) < 2 * _IN_A_BIN:
             names = ("ratio", "ence", "rank_sigma", "rank_score")
             return {"points": len(self.errors), **dict.fromkeys(names, float("nan"))}
         bins = self.by_sigma()
-        said, measured = (np.sqrt(np.mean(x**2)) for x in (self.sigma, self.errors))
         return {
             "points": len(self.errors),
-            "ratio": float(measured / (said + _LEAST)),
+            "ratio": float(self.errors.mean() / (self.sigma.mean() + _LEAST)),
             "ence": float(np.mean(np.abs(bins.measured - bins.said) / (bins.said + _LEAST))),
             "rank_sigma": _rank_correlation(self.sigma, self.errors),
             "rank_score": _rank_correlation(self.score, self.errors),
@@ -77,8 +80,8 @@ def _binned(said: FloatArray, errors: FloatArray) -> Binned:
     count = max(1, min(_BINS, len(order) // _IN_A_BIN))
     parts = np.array_split(order, count) if len(order) else []
     return Binned(
-        said=np.array([np.sqrt(np.mean(said[part] ** 2)) for part in parts]),
-        measured=np.array([np.sqrt(np.mean(errors[part] ** 2)) for part in parts]),
+        said=np.array([said[part].mean() for part in parts]),
+        measured=np.array([errors[part].mean() for part in parts]),
         median=np.array([np.median(errors[part]) for part in parts]),
         p90=np.array([np.percentile(errors[part], 90) for part in parts]),
     )

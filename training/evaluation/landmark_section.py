@@ -28,7 +28,7 @@ from training.evaluation.sections import (
     network_table,
     number,
 )
-from training.metrics import FAILURE_LIMITS
+from training.metrics import FAILURE_LIMITS, box_size
 
 WORST: Final = 12  # faces drawn of each network
 _SCALES: Final = {
@@ -87,8 +87,7 @@ def _glances(by_label: Mapping[str, Mapping[str, Any]]) -> list[Glance]:
 
 
 def _claims(truth: Truth, keypoints: FloatArray) -> Claims:
-    size = np.sqrt(np.prod(truth.boxes[:, 2:] - truth.boxes[:, :2], axis=1))
-    sigma = keypoints[..., 3] / size[:, None]
+    sigma = keypoints[..., 3] / box_size(truth.boxes)[:, None]
     return claims(point_distances(truth, keypoints), sigma, keypoints[..., 2])
 
 
@@ -139,7 +138,7 @@ def calibration_table(said: Mapping[str, Claims]) -> Table:
         rows.append([label, str(values["points"]), *(number(values[n], 3) for n in names)])
     head = ("network", "points", "error / sigma", "ENCE", "rank of sigma", "rank of score")
     note = (
-        "error / sigma: root mean squares, 1 is right at large; ENCE: mean relative gap over bins"
+        "error / sigma: of their means, 1 is right at large; ENCE: mean relative gap over bins"
         " of sigma, 0 is right everywhere; ranks: Spearman's correlation with the error, at best 1"
         " for sigma and -1 for score."
     )

@@ -65,8 +65,7 @@ def error_by(quantity: str, values: FloatArray, errors: Series) -> Plot:
 
 
 def calibration(claims: Mapping[str, Claims]) -> Plot:
-    """Root mean square error of points against the sigma they came with; on the line, sigma says
-    what is."""
+    """Mean error of points against the sigma they came with; on the line, sigma says what is."""
     title = "Does sigma say the error?"
     figure, axes = _figure(title, "sigma / sqrt(w * h)", "error / sqrt(w * h)")
     all_ends = []
@@ -84,8 +83,8 @@ def calibration(claims: Mapping[str, Claims]) -> Plot:
             axis.set_major_formatter("{x:.3g}")
             axis.set_minor_formatter(NullFormatter())
     caption = (
-        f"{title} Bins of equal count: root mean square error (dots), median (dotted), and where"
-        " error and sigma are equal (grey)"
+        f"{title} Bins of equal count: mean error (dots), median (dotted), and where error and"
+        " sigma are equal (grey)"
     )
     return _plot(figure, axes, caption)
 

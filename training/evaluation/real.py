@@ -88,12 +88,13 @@ def evaluate_real(
         if overlays:
             _draw(overlays / f"{name}.png", frame, found)
         marked = marks.get(name, ())
+        all_known = not name.startswith("other/") and name not in unmarked
         if marked:
             _score_listed(report, frame, marked, found, landmarks)
-        elif not name.startswith("other/") and name not in unmarked:
+        elif all_known:
             report.empty_files += 1
             report.false_faces += [(name, box) for box in boxes]
-        if not name.startswith("other/") and name not in unmarked:
+        if all_known:
             report.detections.append(_detections(every_box, marked))
     return report
 

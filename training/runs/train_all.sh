@@ -46,7 +46,10 @@ publish_landmarks landmarks_t_sharpen landmarks_t
 train landmarks_s "$((MINUTES / 2))" --init .checkpoints/landmarks_t_sharpen/last.pt
 publish_landmarks landmarks_s landmarks_s
 
-"$PYTHON" -m training.evaluate --synthetic "$POOL" --models "$MODELS" --report .checkpoints/report.html
+evaluate() { # the page, what to look at
+  "$PYTHON" -m training.evaluate "${@:2}" --models "$MODELS" --variant t --variant s --report "$1"
+}
+evaluate .checkpoints/report.html --synthetic "$POOL"
 if [ -n "${REAL_FACES:-}" ]; then
-  "$PYTHON" -m training.evaluate --real "$REAL_FACES" --models "$MODELS" --report .checkpoints/real.html
+  evaluate .checkpoints/real.html --real "$REAL_FACES"
 fi

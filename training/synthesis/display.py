@@ -35,8 +35,14 @@ def _upscale(grey: ByteArray, rng: np.random.Generator, camera: CameraConfig) ->
     if zoom <= 1:
         return grey
     size = round(grey.shape[1] * zoom), round(grey.shape[0] * zoom)
-    draw = rng.random()
-    kind = cv2.INTER_LINEAR if draw < 0.5 else cv2.INTER_CUBIC if draw < 0.9 else cv2.INTER_NEAREST
+    return _enlarged(grey, size, rng.random())
+
+
+def _enlarged(grey: ByteArray, size: tuple[int, int], draw: float) -> ByteArray:
+    """To `size` (width, height); draw: 0 to 1, says how."""
+    # Not INTER_NEAREST, which moves the picture by up to half a pixel against its labels.
+    nearest = cv2.INTER_NEAREST_EXACT
+    kind = cv2.INTER_LINEAR if draw < 0.5 else cv2.INTER_CUBIC if draw < 0.9 else nearest
     return np.asarray(cv2.resize(grey, size, interpolation=kind), np.uint8)
 
 

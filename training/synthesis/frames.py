@@ -96,11 +96,9 @@ def _draw(
 def _visible(owner: Owners, points: FloatArray, index: int) -> float:
     """The part of a face's box (of the whole box, also outside the frame) that shows its person."""
     low, high = points.min(axis=0), points.max(axis=0)
-    area = max(float(np.prod(high - low)), 1e-6)
-    x1, y1 = np.maximum(np.floor(low), 0).astype(int)
-    x2, y2 = np.ceil(high).astype(int)
-    inside = owner[y1 : max(y2, 0), x1 : max(x2, 0)]
-    return float((inside == index).sum()) / area
+    (x1, y1), (x2, y2) = np.floor(low).astype(int), np.ceil(high).astype(int)
+    inside = owner[max(y1, 0) : max(y2, 0), max(x1, 0) : max(x2, 0)]
+    return float((inside == index).sum()) / max(int((x2 - x1) * (y2 - y1)), 1)
 
 
 def _label(

@@ -52,7 +52,7 @@ def _table(room: Any) -> str:
 
 def _value(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {weight:g}" for name, weight in value.items())
+        return ", ".join(f"{name}: {weight:g}" for name, weight in value.items())
     if isinstance(value, tuple):
         return f"{value[0]:g} to {value[1]:g}"
     return f"{value:g}"
@@ -60,7 +60,7 @@ def _value(value: Any) -> str:
 
 def _regions() -> str:
     lines = ["| region | mean, K | spread, K | K for each K of air |", "| --- | --- | --- | --- |"]
-    lines += [f"| {n} | {p.mean:+.1f} | {p.spread:g} | {p.ambient:g} |" for n, p in PRIORS.items()]
+    lines += [f"| {n} | {p.mean:+g} | {p.spread:g} | {p.ambient:g} |" for n, p in PRIORS.items()]
     return "\n".join(lines)
 
 

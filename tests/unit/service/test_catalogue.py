@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from service.catalogue import Catalogue, State
+from service.catalogue import Catalogue
+from service.entries import State
 from service.errors import BackendUnavailable, VariantUnavailable
 from service.telemetry import Telemetry
 from tests.fakes import FakeBackend

@@ -35,6 +35,7 @@ def test_no_boxes_is_not_detection() -> None:
     ("name", "value"),
     [
         ("precision", "fp64"),
+        ("detector", "480"),
         ("min_score", "1.1"),
         ("min_score", "-0.1"),
         ("min_score", "nan"),

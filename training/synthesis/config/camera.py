@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from training.synthesis.config.knobs import Range, Weights, knob
+from training.synthesis.config.knobs import Range, Room, Weights, knob
 
 
 @dataclass(frozen=True)
-class CameraConfig:
+class CameraConfig(Room):
     """From temperatures to what a camera's file holds. Pixels are the sensor's."""
 
     blur_px: Range = knob(
@@ -47,7 +47,7 @@ class CameraConfig:
     vignette_chance: float = knob(0.2, "chance of corners off by radius squared", "[E]")
     vignette_k: Range = knob((-1.0, 0.6), "the corners' offset in kelvin", "[E] .3 K is usual")
     dead_chance: float = knob(0.06, "chance of dead or hot pixels and clusters", "[E]")
-    dead_pixels: Range = knob((1, 9), "how many dead places", "[E]")
+    dead_pixels: Range = knob((1, 9), "how many dead places, the upper end excluded", "[E]")
     denoise_chance: float = knob(0.10, "chance of an on-camera spatial filter", "[S][E]")
     denoise_k: Range = knob((0.1, 0.8), "contrast that a bilateral filter smooths, kelvin", "[E]")
     denoise: Weights = knob({"median": 0.4, "bilateral": 0.6}, "which", "[E]")
@@ -70,7 +70,7 @@ class CameraConfig:
     window_percent: Range = knob((40, 95), "percentile in the middle of that window", "[E]")
     plateau: Range = knob((1.0, 12.0), "plateau / mean of the histogram, log-uniform", "[F]")
     linear_share: Range = knob((0.0, 0.4), "linear part of plateau equalisation", "[F] SSO")
-    clahe_tiles: Range = knob((2, 9), "tiles of CLAHE a side", "[E]")
+    clahe_tiles: Range = knob((2, 9), "tiles of CLAHE a side, the upper end excluded", "[E]")
     clahe_clip: Range = knob((1.0, 4.0), "clip limit of CLAHE", "[E]")
     gamma_chance: float = knob(0.4, "chance of a tone curve", "[E]")
     gamma_spread: float = knob(0.4, "spread of the logarithm of its exponent", "[E]")
@@ -89,7 +89,7 @@ class CameraConfig:
     upscale_chance: float = knob(
         0.12, "chance that the camera enlarges its picture", "[S] AX8: 80x60 in 640x480"
     )
-    upscale: Range = knob((1.5, 4.0), "by how much", "[S]")
+    upscale: Range = knob((1.5, 4.0), "by how much, up to 640 pixels a side", "[S]")
     palette_chance: float = knob(
         0.02,
         "chance of false colours, inverted as serving inverts them",
@@ -103,8 +103,10 @@ class CameraConfig:
         "[S]",
     )
     jpeg_chance: float = knob(0.33, "chance of JPEG", "[S]")
-    jpeg_quality: Range = knob((55, 97), "its quality", "[S] 70-95 is usual")
+    jpeg_quality: Range = knob((55, 97), "its quality, rounded down", "[S] 70-95 is usual")
     video_chance: float = knob(
-        0.05, "chance of a video codec's blocks, smoothed", "[S] H.264 streams"
+        0.05,
+        "chance, where there is no JPEG, of a video codec's blocks, smoothed",
+        "[S] H.264 streams",
     )
     video_quality: Range = knob((12, 40), "JPEG quality that blocks alike", "[E]")

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from training.synthesis.config.knobs import Range, Weights, knob
+from training.synthesis.config.knobs import Range, Room, Weights, knob
 from training.synthesis.config.skin import SkinConfig
 
 
 @dataclass(frozen=True)
-class PoseConfig:
+class PoseConfig(Room):
     """Angles in degrees: 0 looks into the camera. Each has a usual part and a wide one."""
 
     frontal_chance: float = knob(0.55, "chance of a usual yaw", "[E]")
@@ -28,7 +28,7 @@ class PoseConfig:
 
 
 @dataclass(frozen=True)
-class ShapeConfig:
+class ShapeConfig(Room):
     """Identity and expression. Weights of expressions are 0 to 1."""
 
     identity: Range = knob((0.7, 1.25), "deviations of the head model, times a normal draw", "[I]")
@@ -47,7 +47,7 @@ class ShapeConfig:
 
 
 @dataclass(frozen=True)
-class HairConfig:
+class HairConfig(Room):
     """Hair and beards. Shares are of the way from air to skin temperature."""
 
     styles: Weights = knob(
@@ -86,7 +86,7 @@ class HairConfig:
 
 
 @dataclass(frozen=True)
-class WornConfig:
+class WornConfig(Room):
     """Headwear, masks, glasses. Shares are of the way from air to skin temperature."""
 
     headwear: Weights = knob(
@@ -101,7 +101,7 @@ class WornConfig:
         "kinds",
         "[E]",
     )
-    brim_cm: Range = knob((5.2, 9.0), "height of the edge above the eyes' middle", "[E]")
+    brim_cm: Range = knob((5.2, 9.0), "height of the edge in front; the eyes are at 3.4", "[E]")
     headwear_share: Range = knob((0.05, 0.65), "temperature", "[L] 1.7-5.4 K below skin")
     visor_chance: float = knob(0.85, "chance that a cap has a visor", "[E]")
     backwards_chance: float = knob(0.08, "chance that it is worn backwards", "[E]")
@@ -120,7 +120,7 @@ class WornConfig:
 
 
 @dataclass(frozen=True)
-class BodyConfig:
+class BodyConfig(Room):
     """Torso and clothes. Shares are of the way from air to skin temperature."""
 
     build: Range = knob((0.85, 1.25), "width / that of an average body", "[E]")
@@ -135,7 +135,7 @@ class BodyConfig:
 
 
 @dataclass(frozen=True)
-class PersonConfig:
+class PersonConfig(Room):
     """All that is drawn when a person is rendered into a pool."""
 
     room_chance: float = knob(0.65, "chance of room temperature", "[E]")

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from training.synthesis.config.knobs import Range, Weights, knob
+from training.synthesis.config.knobs import Range, Room, Weights, knob
 
 
 @dataclass(frozen=True)
-class BackgroundConfig:
+class BackgroundConfig(Room):
     """What is behind people. There is no face in any of it."""
 
     scenes: Weights = knob(
@@ -21,7 +21,9 @@ class BackgroundConfig:
     gradient_k: float = knob(0.8, "spread of the vertical gradient in kelvin", "[E] warm air rises")
     texture_k: Range = knob((0.05, 0.5), "slow unevenness in kelvin", "[E]")
     lamps_chance: float = knob(0.3, "chance of small hot things", "[E]")
-    lamp_c: Range = knob((40.0, 120.0), "temperature of most of them in Celsius", "[E]")
+    lamp_c: Range = knob(
+        (40.0, 120.0), "temperature of half of them in Celsius; the others have 30 to 40", "[E]"
+    )
     things_chance: float = knob(0.40, "chance of things that look a little like people", "[E]")
     things: Weights = knob(
         {
@@ -54,13 +56,13 @@ class BackgroundConfig:
     things_count: Range = knob((1, 5), "how many, the upper end excluded", "[E]")
     thing_size: Range = knob((0.06, 0.8), "their longer side / the frame's, log-uniform", "[E]")
     filling_chance: float = knob(
-        0.18, "chance that the first thing fills the frame", "what earlier detectors took for faces"
+        0.18, "chance that one thing alone fills the frame", "what earlier detectors took for faces"
     )
     filling_size: Range = knob((0.8, 2.2), "its longer side / the frame's", "[E]")
 
 
 @dataclass(frozen=True)
-class OccluderConfig:
+class OccluderConfig(Room):
     """What gets between a face and the camera. Sizes are shares of the face's."""
 
     view_chance: float = knob(0.14, "chance in a landmark view", "[E]")
@@ -91,11 +93,13 @@ class OccluderConfig:
 
 
 @dataclass(frozen=True)
-class ViewConfig:
+class ViewConfig(Room):
     """The landmark network's crops."""
 
     face_px: Range = knob(
-        (20.0, 200.0), "face on the sensor in pixels, log-uniform", "[S] 80x60 to 1024x768 sensors"
+        (20.0, 200.0),
+        "face on the sensor in pixels, log-uniform, up to 1.15 times the face of the pool (98-138)",
+        "[S] 80x60 to 1024x768 sensors",
     )
     margin: float = knob(
         2.0, "side of the composed square / longer side of the box", "crops reach 1.65"
@@ -108,13 +112,19 @@ class ViewConfig:
     crop_scale: Range = knob(
         (1.05, 1.65), "side of the crop / longer side of the box", "serving takes 1.25"
     )
-    shift: float = knob(0.07, "spread of the crop's centre / box", "[E] error of detected boxes")
+    shift: float = knob(
+        0.07,
+        "spread of the crop's centre / longer side of the box, up to 0.15",
+        "[E] error of detected boxes",
+    )
     cut_chance: float = knob(0.15, "chance that the frame ends near or in the face", "[E]")
-    cut: Range = knob((-0.25, 0.25), "where, as share of the face", "[E]")
+    cut: Range = knob(
+        (-0.25, 0.25), "how far into the face, as share of it; below 0 beside it", "[E]"
+    )
 
 
 @dataclass(frozen=True)
-class FrameConfig:
+class FrameConfig(Room):
     """The detector's frames."""
 
     sensors: Weights = knob(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from training.synthesis.config.knobs import Range, Weights, knob
+from training.synthesis.config.knobs import Range, Room, Weights, knob
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ PRIORS: Final[dict[str, RegionPrior]] = {
 
 
 @dataclass(frozen=True)
-class SkinConfig:
+class SkinConfig(Room):
     """Temperatures of the skin as it is, before the camera sees it under an angle."""
 
     forehead_c: float = knob(34.0, "forehead at 24 C air, Celsius", "[P] 34.7, [V] 33.4")

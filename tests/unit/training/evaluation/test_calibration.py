@@ -5,10 +5,11 @@ from training.evaluation.calibration import claims
 
 
 def drawn(scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """sigma, and errors whose root mean square is `scale` times as large: `[20000]`."""
+    """sigma, and errors whose mean is `scale` times as large: `[20000]`."""
     rng = np.random.default_rng(0)
     sigma = np.exp(rng.uniform(-4, -1, 20_000))
-    return sigma, scale * sigma * np.linalg.norm(rng.normal(0, np.sqrt(0.5), (20_000, 2)), axis=1)
+    mean = np.sqrt(np.pi / 2)  # of the length of two normal draws
+    return sigma, scale * sigma * np.linalg.norm(rng.normal(0, 1 / mean, (20_000, 2)), axis=1)
 
 
 def test_a_sigma_that_tells_the_truth() -> None:
@@ -19,6 +20,13 @@ def test_a_sigma_that_tells_the_truth() -> None:
     assert figures["ence"] == pytest.approx(0, abs=0.03)
     assert figures["rank_sigma"] > 0.5
     assert figures["rank_score"] == pytest.approx(-figures["rank_sigma"], abs=1e-9)
+
+
+def test_far_misses_count_by_their_distance_not_its_square() -> None:
+    """Half the points where they belong, the others off by twice what is expected."""
+    sigma = np.full(2400, 0.1)
+    figures = claims(np.tile([0.0, 0.2], 1200), sigma, sigma).figures()
+    assert (figures["ratio"], figures["ence"]) == pytest.approx((1, 0), abs=1e-6)
 
 
 def test_a_sigma_half_as_long_as_it_should_be() -> None:

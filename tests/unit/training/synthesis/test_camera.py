@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -8,6 +9,7 @@ from training.synthesis.backgrounds import background
 from training.synthesis.camera import _optics, expose
 from training.synthesis.config import DEFAULT
 from training.synthesis.config.camera import CameraConfig
+from training.synthesis.display import _enlarged
 from training.synthesis.fields import image_noise, smoothstep, vertex_noise
 from training.synthesis.gallery import QUIET
 from training.synthesis.occluders import add_occluder
@@ -110,14 +112,29 @@ def test_noise_has_the_deviation_it_says() -> None:
 
 
 def test_enlarged_pictures_take_their_points_along() -> None:
-    scene = np.full((60, 60), 20.0, np.float32)
-    scene[19:22, 39:42] = 40.0
-    exposure = expose(scene, np.random.default_rng(3), _only(upscale_chance=1.0))
+    yy, xx = np.mgrid[:60, :60].astype(np.float32)
+    spot = np.exp(-((xx - 40.0) ** 2 + (yy - 20.0) ** 2) / 18.0)
+    camera = _only(upscale_chance=1.0, netd_k=(1e-4, 1e-4), tail_percent=(0, 0))
+    exposure = expose(20 + 20 * spot, np.random.default_rng(3), camera)
     assert exposure.values.shape[0] > 80
     yy, xx = np.mgrid[: exposure.values.shape[0], : exposure.values.shape[1]]
     warm = np.maximum(exposure.values - 60.0, 0.0)
     found = np.array([(xx * warm).sum(), (yy * warm).sum()]) / warm.sum()
-    np.testing.assert_allclose(found, exposure.place(np.array([40.0, 20.0])), atol=0.6)
+    np.testing.assert_allclose(found, exposure.place(np.array([40.0, 20.0])), atol=0.1)
+
+
+@pytest.mark.parametrize("draw", [0.2, 0.7, 0.95])  # bilinear, cubic, nearest
+@pytest.mark.parametrize("size", [73, 101, 137])
+def test_enlarging_moves_the_picture_to_no_side(draw: float, size: int) -> None:
+    """A picture and its mirror image stay mirror images."""
+    noise = np.random.default_rng(0).integers(0, 256, (41, 41)).astype(np.uint8)
+    grey = np.asarray(cv2.GaussianBlur(noise, (0, 0), 1.0), np.uint8)
+    mirrored = np.ascontiguousarray(grey[::-1, ::-1])
+    first, second = (
+        _enlarged(picture, (size, size), draw).astype(int) for picture in (grey, mirrored)
+    )
+    assert first.shape == (size, size)
+    assert np.abs(first[::-1, ::-1] - second).mean() < 0.5
 
 
 @pytest.mark.parametrize("seed", range(6))

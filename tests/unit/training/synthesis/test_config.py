@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from training.config import ConfigError, from_overrides
 from training.synthesis.backgrounds import DRAW
-from training.synthesis.config import DEFAULT, PERSON, SOURCES
+from training.synthesis.config import DEFAULT, PERSON, SOURCES, SynthesisConfig
 from training.synthesis.config.camera import CameraConfig
 from training.synthesis.config.knobs import log_uniform, pick
 from training.synthesis.config.person import HairConfig
@@ -70,6 +71,28 @@ def test_every_knob_of_camera_and_person_has_its_picture() -> None:
 def test_names_of_kinds_are_those_that_can_be_drawn() -> None:
     assert set(DEFAULT.background.things) == set(DRAW)
     assert set(HairConfig().styles) == {*HAIRLINES, "none"}
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("camera.gain_control.linaer=1", "camera.gain_control.linaer: not one of"),
+        ("camera.gain_control.linear=0", "camera.gain_control: weights"),
+        ("background.things.car=-1", "background.things: weights"),
+        ("frame.layouts={}", "frame.layouts: weights"),
+    ],
+)
+def test_a_table_that_cannot_be_drawn_from_is_an_error(override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        from_overrides(SynthesisConfig, [override])
+
+
+def test_sizes_and_numbers_of_tables_are_free() -> None:
+    config = from_overrides(
+        SynthesisConfig, ["frame.sensors.64x48=1", 'camera.radiometric_step_k={"0.05"=1}']
+    )
+    assert config.frame.sensors == {"64x48": 1.0}
+    assert config.camera.radiometric_step_k == {"0.05": 1.0}
 
 
 def test_picking_follows_the_weights() -> None:

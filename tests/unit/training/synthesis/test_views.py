@@ -11,7 +11,7 @@ from training.synthesis.compose import mirror, paste
 from training.synthesis.config import SynthesisConfig
 from training.synthesis.config.scene import BackgroundConfig, FrameConfig
 from training.synthesis.facts import PersonFacts
-from training.synthesis.frames import compose_frame, detector_view
+from training.synthesis.frames import _visible, compose_frame, detector_view
 from training.synthesis.head import HeadModelMissing
 from training.synthesis.layouts import MOST
 from training.synthesis.pool import OFFSET, STEPS, Layer, Pool, PoolMissing, write_shard
@@ -111,6 +111,16 @@ def test_frames_hold_their_contract(portraits: Pool, figures: Pool) -> None:
         assert (boxes[:, 2:] > boxes[:, :2]).all()
         boxes_seen += len(boxes)
     assert boxes_seen > 20
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.2, 0.5, 0.9])
+def test_the_visible_share_of_a_face_is_a_share(shift: float) -> None:
+    box = np.array([[4.0, 5.0], [13.0, 14.0]], np.float32) + np.float32(shift)
+    everywhere = np.zeros((20, 30), np.int16)
+    assert _visible(everywhere, box, 0) == 1.0
+    assert _visible(everywhere, box, 1) == 0.0
+    beyond = box - np.array([8.5, 0], np.float32)  # about half of it outside the frame
+    assert 0.4 < _visible(everywhere, beyond, 0) < 0.7
 
 
 def test_a_larger_input_sees_finer_frames(portraits: Pool, figures: Pool) -> None:
