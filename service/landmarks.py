@@ -20,7 +20,7 @@ from service.networks import DetectorNetwork
 from service.options import PredictOptions
 from service.telemetry import Telemetry
 from service.vision.crop import letterbox
-from service.vision.detection import select_faces
+from service.vision.detection import Look, merge_looks, select_faces
 from service.vision.faces import Crop, crop_faces, to_faces
 from service.vision.refine import boxes_to_try, drop_repeated, keep_better
 from service.vision.verdict import VerdictLimits
@@ -96,10 +96,10 @@ class LandmarkService:
         async with self._admission.slot(deadline), deadline.enforced():
             with self._telemetry.stage("decode", timings):
                 sent, upright = await self._workers.run(self._decode, data, options)
-            detector = _detector_for(upright, models.detectors)
+            looks = _looks(upright, models.detectors)
             with self._telemetry.stage("detect", timings):
                 boxes = await self._find_faces(
-                    detector, models.normalisation, sent, upright, options, deadline
+                    looks, models.normalisation, sent, upright, options, deadline
                 )
             with self._telemetry.stage("crop", timings):
                 crops = await self._workers.run(crop_faces, upright, boxes, models.normalisation)
@@ -118,7 +118,7 @@ class LandmarkService:
         )
         return Result(
             prediction,
-            detector.card if detector else None,
+            looks[-1].card if looks else None,
             models.landmarks.card,
             sent if keep_frame else None,
         )
@@ -148,19 +148,35 @@ class LandmarkService:
 
     async def _find_faces(
         self,
-        model: Model | None,
+        detectors: Sequence[Model],
         normalisation: str,
         sent: ThermalFrame,
         upright: ThermalFrame,
         options: PredictOptions,
         deadline: Deadline,
     ) -> tuple[Box, ...]:
-        """Boxes in the upright frame: the caller's, or else the detector's."""
+        """Boxes in the upright frame: the caller's, or else what all of `detectors` find."""
         given = options.given_boxes()
         if given is not None:
             _check_inside(given, sent)
             return tuple(rotate_box(b, sent.width, sent.height, options.rotate) for b in given)
-        assert model is not None and isinstance(model.network, DetectorNetwork)
+        look = merge_looks(
+            [await self._look(model, normalisation, upright, deadline) for model in detectors]
+        )
+        return select_faces(
+            look.boxes,
+            look.scores,
+            look.to_network,
+            width=upright.width,
+            height=upright.height,
+            min_score=options.min_score,
+            max_faces=options.max_faces,
+        )
+
+    async def _look(
+        self, model: Model, normalisation: str, upright: ThermalFrame, deadline: Deadline
+    ) -> Look:
+        assert isinstance(model.network, DetectorNetwork)
         view, to_network = await self._workers.run(
             letterbox,
             upright.values,
@@ -172,15 +188,7 @@ class LandmarkService:
         boxes, scores = (outputs[name] for name in model.network.outputs)
         if boxes.shape[1:] != (*scores.shape[1:], 4) or scores.ndim != 2:
             raise InferenceFailed("the detector returned other shapes than [N, K, 4] and [N, K]")
-        return select_faces(
-            boxes[0],
-            scores[0],
-            to_network,
-            width=upright.width,
-            height=upright.height,
-            min_score=options.min_score,
-            max_faces=options.max_faces,
-        )
+        return Look(boxes[0], scores[0], to_network)
 
     async def _infer_landmarks(
         self, model: Model, crops: Sequence[Crop], deadline: Deadline
@@ -241,12 +249,12 @@ def _faces(
     return faces if options.boxes is not None else drop_repeated(faces)
 
 
-def _detector_for(frame: ThermalFrame, detectors: Sequence[Model]) -> Model | None:
-    """The smallest that does not shrink the frame, or else the largest: what the frame loses in
-    pixels, small faces lose too. None if there are none to choose from."""
+def _looks(frame: ThermalFrame, detectors: Sequence[Model]) -> Sequence[Model]:
+    """The detectors that look at the frame, of all, the smallest input first: up to the first that
+    does not shrink it, since what the frame loses in pixels, small faces lose too."""
     longer = max(frame.width, frame.height)
-    fitting = (model for model in detectors if model.card.input_size[0] >= longer)
-    return next(fitting, detectors[-1] if detectors else None)
+    too_small = sum(model.card.input_size[0] < longer for model in detectors)
+    return detectors[: too_small + 1]
 
 
 def _check_inside(boxes: Sequence[Box], frame: ThermalFrame) -> None:

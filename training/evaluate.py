@@ -134,12 +134,11 @@ def _real(options: argparse.Namespace, system: System, several: bool) -> RealRep
         overlays = overlays / system.label.replace("/", "_")
     return evaluate_real(
         options.real,
-        system.detector.network,
+        system.detector.looks,
         system.landmarks.network,
         options.min_score,
         overlays,
         options.unmarked,
-        system.detector.side,
     )
 
 

@@ -10,8 +10,8 @@ import onnxruntime as ort
 
 from service.card import ModelCard, parse_card
 from service.entities import Box, ByteArray, Face, FloatArray, ThermalFrame
-from service.vision.crop import DETECTOR_INPUT, letterbox
-from service.vision.detection import select_faces
+from service.vision.crop import letterbox
+from service.vision.detection import Look, merge_looks, select_faces
 from service.vision.faces import crop_faces, to_faces
 from service.vision.refine import boxes_to_try, drop_repeated, keep_better
 
@@ -112,18 +112,24 @@ def published(repository: Path, name: str) -> tuple[Path, ModelCard]:
 
 
 def find_boxes(
-    frame: ThermalFrame, detector: Network, min_score: float, size: int = DETECTOR_INPUT
+    frame: ThermalFrame, detectors: Mapping[int, Network], min_score: float
 ) -> tuple[Box, ...]:
     """Faces in frame pixels, the best score first: the steps of `LandmarkService.predict`.
 
-    size: side of the detector's input in pixels.
+    detectors: by the side of their input in pixels, the smallest first.
     """
-    view, to_network = letterbox(frame.values, "auto", black_hot=frame.black_hot, size=size)
-    outputs = detector(view[None, None])
+    looks = []
+    for side, detector in detectors.items():
+        view, to_network = letterbox(frame.values, "auto", black_hot=frame.black_hot, size=side)
+        outputs = detector(view[None, None])
+        looks.append(Look(outputs["boxes"][0], outputs["scores"][0], to_network))
+        if side >= max(frame.width, frame.height):
+            break
+    look = merge_looks(looks)
     return select_faces(
-        outputs["boxes"][0],
-        outputs["scores"][0],
-        to_network,
+        look.boxes,
+        look.scores,
+        look.to_network,
         width=frame.width,
         height=frame.height,
         min_score=min_score,

@@ -1,5 +1,7 @@
 """The detector's raw candidates to faces in the frame. Pure numpy."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -13,6 +15,42 @@ IOU_LIMIT: Final = 0.5  # two candidates that overlap more than this are one fac
 NESTED_SHARE: Final = 0.8
 # ... unless it is smaller than this share of the other: a far face before a near one.
 NESTED_AREA: Final = 0.15
+# Side in pixels of the coarser of two looks, below which the finer one answers for a face.
+SMALL_FACE: Final = 24.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """One detector's raw candidates: boxes `[K, 4]` x1, y1, x2, y2 in its letterboxed pixels,
+    scores `[K]`, 0 to 1."""
+
+    boxes: FloatArray
+    scores: FloatArray
+    to_network: AxisMap
+
+
+def merge_looks(looks: Sequence[Look]) -> Look:
+    """Looks at one frame through inputs of several sizes, the smallest first, as one look.
+
+    Each face comes from the input that shows it best: enlarged, a near face falls apart into
+    things that look like faces, and a far one is too small for the coarse input.
+    """
+    merged = looks[0]
+    for finer in looks[1:]:
+        corners = finer.to_network.to_frame(finer.boxes.astype(np.float32).reshape(-1, 2, 2))
+        boxes = merged.to_network.to_network(corners).reshape(-1, 4)
+        near, far = _sizes(merged.boxes) >= SMALL_FACE, _sizes(boxes) < SMALL_FACE
+        merged = Look(
+            np.concatenate([merged.boxes[near], boxes[far]]),
+            np.concatenate([merged.scores[near], finer.scores[far]]),
+            merged.to_network,
+        )
+    return merged
+
+
+def _sizes(boxes: FloatArray) -> FloatArray:
+    """sqrt(w * h) `[K]`; 0 for empty boxes."""
+    return np.asarray(np.sqrt(np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)))
 
 
 def select_faces(

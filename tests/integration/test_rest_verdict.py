@@ -106,8 +106,21 @@ async def test_larger_frames_get_the_larger_detector(
     assert made["models"]["detector"]["name"] == name
 
 
+async def test_both_inputs_look_at_a_frame_that_the_smaller_one_shrinks(repository: Path) -> None:
+    backend = FakeBackend()
+    async with gateways.running(gateways.settings(repository), backend) as gateway:
+        async with gateways.client(gateway.rest_app()) as client:
+            backend.calls.clear()
+            await answer(client, good_image(90, 400))
+            looks = [name for name, _ in backend.calls if "detector" in name]
+            assert looks == ["face_detector", "face_detector_640"]
+            backend.calls.clear()
+            await answer(client, good_image(90, 320))
+            assert [name for name, _ in backend.calls if "detector" in name] == ["face_detector"]
+
+
 async def test_boxes_come_back_from_the_larger_input(client: httpx.AsyncClient) -> None:
-    made = await answer(client, good_image(320, 640))
+    made = await answer(client, good_image(320, 640), detector="640")
     # The 640 pixels of the input show the frame as it is, with 160 rows above it.
     (face,) = made["images"][0]["faces"]
     np.testing.assert_allclose(face["box"], [80, 0, 240, 80], atol=0.01)

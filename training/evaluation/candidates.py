@@ -11,6 +11,7 @@ from service.card import file_sha256
 from service.vision.crop import DETECTOR_INPUT, LANDMARK_INPUT
 from training.served import Network, open_network, published
 
+_FINER: Final = "_640"  # how a repository calls a detector's larger input
 _CHECKPOINT_SIDES: Final = {"landmarks": LANDMARK_INPUT, "detector": DETECTOR_INPUT}
 
 
@@ -21,7 +22,8 @@ class NoPairs(ValueError):
 @dataclass(frozen=True)
 class Candidate:
     """task: `landmarks` or `detector`. label: names it in tables and plots, unlike any other.
-    side: of its square input, pixels."""
+    side: of its square input, pixels. finer: what a repository has beside a detector, for larger
+    inputs; they look at frames together."""
 
     task: str
     label: str
@@ -29,6 +31,12 @@ class Candidate:
     sha256: str
     network: Network
     side: int
+    finer: tuple["Candidate", ...] = ()
+
+    @property
+    def looks(self) -> dict[int, Network]:
+        """Networks by the side of their input, the smallest first."""
+        return {one.side: one.network for one in (self, *self.finer)}
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,11 @@ class System:
 def published_candidate(repository: Path, name: str, task: str) -> Candidate:
     """What a model repository serves under `name`."""
     path, card = published(repository, name)
-    return _candidate(task, f"{name} v{card.version}", path)
+    candidate = _candidate(task, f"{name} v{card.version}", path)
+    if task == "detector" and (repository / f"{name}{_FINER}").is_dir():
+        path, _ = published(repository, f"{name}{_FINER}")
+        candidate = replace(candidate, finer=(_candidate(task, candidate.label + _FINER, path),))
+    return candidate
 
 
 def file_candidate(task: str, path: Path) -> Candidate:

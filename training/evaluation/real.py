@@ -12,7 +12,6 @@ from service.entities import Box, Face, FloatArray, ThermalFrame
 from service.errors import ServiceError
 from service.imaging.decode import decode_image
 from service.imaging.drawing import draw_faces
-from service.vision.crop import DETECTOR_INPUT
 from training.evaluation.calibration import Claims, claims
 from training.evaluation.detection import Detections
 from training.evaluation.detection import figures as detection_figures
@@ -61,17 +60,16 @@ class RealReport:
 
 def evaluate_real(
     folder: Path,
-    detector: Network,
+    detectors: Mapping[int, Network],
     landmarks: Network,
     min_score: float = MIN_SCORE,
     overlays: Path | None = None,
     unmarked: Collection[str] = (),
-    detector_side: int = DETECTOR_INPUT,
 ) -> RealReport:
     """Score every image below `folder`.
 
-    detector_side: of its input, pixels. overlays: a folder for drawn pictures. unmarked: files
-    with people whom nobody marked; what is found there counts as nothing.
+    detectors: by the side of their input, see `find_boxes`. overlays: a folder for drawn pictures.
+    unmarked: files with people whom nobody marked; what is found there counts as nothing.
     """
     marks = read_marks(folder)
     report = RealReport(min_score)
@@ -82,7 +80,7 @@ def evaluate_real(
             report.unreadable.append(f"{name}: {error}")
             continue
         # Suppression goes from the best score down: the boxes above a threshold are the same.
-        every_box = find_boxes(frame, detector, 0.0, detector_side)
+        every_box = find_boxes(frame, detectors, 0.0)
         boxes = tuple(box for box in every_box if box.score >= min_score)
         found = find_landmarks(frame, boxes, landmarks, detected=True)
         if overlays:

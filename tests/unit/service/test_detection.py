@@ -4,7 +4,13 @@ from hypothesis import strategies as st
 
 from service.entities import Box
 from service.vision.crop import letterbox_map
-from service.vision.detection import non_maximum_suppression, pairwise_iou, select_faces
+from service.vision.detection import (
+    Look,
+    merge_looks,
+    non_maximum_suppression,
+    pairwise_iou,
+    select_faces,
+)
 
 WIDTH, HEIGHT = 640, 480
 
@@ -22,6 +28,44 @@ def select(boxes: list[list[float]], scores: list[float], **changes: float) -> t
         min_score=changes.get("min_score", 0.3),
         max_faces=int(changes.get("max_faces", 32)),
     )
+
+
+def look(size: int, boxes: list[list[float]], scores: list[float]) -> Look:
+    """Boxes given in frame pixels, as seen through an input of `size`."""
+    to_network = letterbox_map(WIDTH, HEIGHT, size)
+    points = to_network.to_network(np.array(boxes, np.float32).reshape(-1, 2, 2))
+    return Look(points.reshape(-1, 4), np.array(scores, np.float32), to_network)
+
+
+def test_near_faces_from_the_coarse_look_far_ones_from_the_fine() -> None:
+    near, far = [100.0, 100.0, 200.0, 200.0], [300.0, 100.0, 340.0, 140.0]  # 50 and 20 of 320
+    coarse = look(320, [near, far], [0.6, 0.4])
+    fine = look(640, [[110, 110, 170, 170], far], [0.9, 0.8])
+    merged = merge_looks([coarse, fine])
+    assert merged.scores.tolist() == [np.float32(0.6), np.float32(0.8)]
+    corners = merged.to_network.to_frame(merged.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
+    np.testing.assert_allclose(corners, [near, far], atol=1e-3)
+
+
+def test_a_single_look_stays_as_it_is() -> None:
+    only = look(640, [[1, 2, 3, 4], [10, 10, 400, 400]], [0.1, 0.2])
+    assert merge_looks([only]) is only
+
+
+def test_broken_candidates_of_a_second_look_are_dropped() -> None:
+    broken = look(640, [[np.nan, 0, 10, 10], [50, 50, 20, 20]], [0.9, 0.9])
+    merged = merge_looks([look(320, [[100, 100, 200, 200]], [0.5]), broken])
+    assert 0.5 in merged.scores
+    faces = select_faces(
+        merged.boxes,
+        merged.scores,
+        merged.to_network,
+        width=WIDTH,
+        height=HEIGHT,
+        min_score=0.3,
+        max_faces=9,
+    )
+    assert [round(face.score, 3) for face in faces] == [0.5]
 
 
 def test_back_to_frame_pixels() -> None:

@@ -12,9 +12,14 @@ from training import checkpoint, export
 from training.checkpoint import CheckpointError, build_model
 from training.gate import GATE
 from training.models.inputs import normalise_input
+from training.served import published
 from training.warm_start import initialise
 
 MODELS = Path("model_repository")
+
+
+def served(name: str) -> Path:
+    return published(MODELS, name)[0]
 
 
 def gate_images(task: str, count: int) -> torch.Tensor:
@@ -41,12 +46,12 @@ def test_a_checkpoint_gives_its_weights(tmp_path: Path) -> None:
 
 
 def test_a_served_model_trains_on_where_it_was() -> None:
-    path = MODELS / "landmarks_t" / "1" / "model.onnx"
+    path = served("landmarks_t")
     model = build_model("landmarks", "t")
     initialise(model, "landmarks", "t", path)
     images = gate_images("landmarks", 48)
-    served = ort.InferenceSession(path).run(["simcc_x"], {"image": images[:4].numpy()})[0]
-    np.testing.assert_allclose(answers(model, images[:4]).numpy(), served, atol=2e-3)
+    answered = ort.InferenceSession(path).run(["simcc_x"], {"image": images[:4].numpy()})[0]
+    np.testing.assert_allclose(answers(model, images[:4]).numpy(), answered, atol=2e-3)
     # Its normalisations have the statistics of real pictures: a batch's own differ little.
     steady = answers(model, images)
     model.train()
@@ -56,7 +61,7 @@ def test_a_served_model_trains_on_where_it_was() -> None:
 
 
 def test_a_served_detector_trains_on_too() -> None:
-    path = MODELS / "face_detector" / "1" / "model.onnx"
+    path = served("face_detector")
     model = build_model("detector", "nano")
     initialise(model, "detector", "nano", path)
     images = gate_images("detector", 4)
@@ -88,6 +93,6 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
         initialise(build_model("detector", "nano"), "detector", "nano", path)
     with pytest.raises(CheckpointError, match="no such"):
         initialise(source, "landmarks", "s", tmp_path / "none.onnx")
-    detector = MODELS / "face_detector" / "1" / "model.onnx"
+    detector = served("face_detector")
     with pytest.raises(CheckpointError, match="no landmarks network"):
         initialise(source, "landmarks", "s", detector)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests import onnx_models
-from tests.repositories import make_repository
+from tests.repositories import add_model, make_repository
 from training.evaluation.candidates import (
     Candidate,
     NoPairs,
@@ -33,6 +33,18 @@ def test_published_and_loose_files_are_called_alike(tmp_path: Path) -> None:
     run = tmp_path / "run_3" / "last.onnx"
     run.write_bytes(onnx_models.landmarks_model())
     assert file_candidate("landmarks", run).label == "run_3/last.onnx"
+
+
+def test_a_repository_s_larger_detector_looks_too(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path)
+    (alone,) = published_candidate(repository, "face_detector", "detector").looks
+    assert alone == 320
+    weights = onnx_models.detector_model(side=640)
+    fields = {"task": "detector", "variant": "nano", "input_size": [640, 640]}
+    add_model(repository, "face_detector_640", weights, **fields)
+    found = published_candidate(repository, "face_detector", "detector")
+    assert list(found.looks) == [320, 640]
+    assert found.side == 320
 
 
 def test_a_file_for_another_task_is_refused(tmp_path: Path) -> None:

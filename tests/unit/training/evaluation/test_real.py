@@ -83,7 +83,7 @@ def landmarks(images: np.ndarray) -> Outputs:
 
 @pytest.fixture
 def report(folder: Path, tmp_path: Path) -> RealReport:
-    return evaluate_real(folder, detector, landmarks, overlays=tmp_path / "drawn")
+    return evaluate_real(folder, {320: detector}, landmarks, overlays=tmp_path / "drawn")
 
 
 def test_faces_are_matched_and_measured(report: RealReport) -> None:
@@ -164,7 +164,7 @@ def test_only_seen_points_check_sigma(report: RealReport) -> None:
 
 def test_a_folder_without_faces_shows_the_false_ones(folder: Path) -> None:
     (folder / "faces.json").write_text("[]")
-    report = evaluate_real(folder, detector, landmarks)
+    report = evaluate_real(folder, {320: detector}, landmarks)
     assert report.empty_files == 2
     section = real_section(folder, {"tiny": report}, draw=True)
     assert len(section.pictures) == 4
@@ -172,13 +172,13 @@ def test_a_folder_without_faces_shows_the_false_ones(folder: Path) -> None:
 
 
 def test_unmarked_people_are_no_false_faces(folder: Path) -> None:
-    report = evaluate_real(folder, detector, landmarks, unmarked=["radiometric/empty.png"])
+    report = evaluate_real(folder, {320: detector}, landmarks, unmarked=["radiometric/empty.png"])
     assert not report.false_faces
     assert report.empty_files == 0
 
 
 def test_a_low_score_finds_nothing(folder: Path) -> None:
-    report = evaluate_real(folder, detector, landmarks, min_score=0.95)
+    report = evaluate_real(folder, {320: detector}, landmarks, min_score=0.95)
     assert recall(report.faces, 0) == (0, 3)
     assert not report.false_faces
 
