@@ -40,8 +40,8 @@ def test_a_repository_s_larger_detector_looks_too(tmp_path: Path) -> None:
     (alone,) = published_candidate(repository, "face_detector", "detector").looks
     assert alone == 320
     weights = onnx_models.detector_model(side=640)
-    fields = {"task": "detector", "variant": "nano", "input_size": [640, 640]}
-    add_model(repository, "face_detector_640", weights, **fields)
+    name, side = "face_detector_640", [640, 640]
+    add_model(repository, name, weights, task="detector", variant="nano", input_size=side)
     found = published_candidate(repository, "face_detector", "detector")
     assert list(found.looks) == [320, 640]
     assert found.side == 320
