@@ -8,6 +8,7 @@ import numpy as np
 
 from service.entities import FloatArray
 from training.synthesis import creatures, outdoors, things
+from training.synthesis.closeups import close_up
 from training.synthesis.config import DEFAULT
 from training.synthesis.config.knobs import log_uniform, pick
 from training.synthesis.config.scene import BackgroundConfig
@@ -45,6 +46,8 @@ def background(
         _furniture(base, ambient, rng)
     elif kind == "street":
         _street(base, ambient, rng, rng.random() < config.built_chance)
+    elif kind == "close_up":
+        close_up(base, rng, config)
     elif kind == "clutter":
         base += np.float32(rng.uniform(0.5, 6.0)) * fractal_noise(height, width, rng)
         if rng.random() < 0.5:

@@ -10,8 +10,15 @@ class BackgroundConfig(Room):
     """What is behind people. There is no face in any of it."""
 
     scenes: Weights = knob(
-        {"plain": 0.16, "room": 0.33, "street": 0.26, "clutter": 0.20, "masked": 0.05},
-        "kinds; masked: all but the persons cut out",
+        {
+            "plain": 0.14,
+            "room": 0.30,
+            "street": 0.25,
+            "clutter": 0.17,
+            "close_up": 0.10,
+            "masked": 0.04,
+        },
+        "kinds; close_up: something large and near; masked: all but the persons cut out",
         "[E]",
     )
     hot_chance: float = knob(
@@ -20,6 +27,10 @@ class BackgroundConfig(Room):
     hot_c: Range = knob((32.0, 48.0), "temperature of that surround in Celsius", "[E]")
     gradient_k: float = knob(0.8, "spread of the vertical gradient in kelvin", "[E] warm air rises")
     texture_k: Range = knob((0.05, 0.5), "slow unevenness in kelvin", "[E]")
+    close_up_k: Range = knob((0.5, 10.0), "contrast of what is near in kelvin", "[E]")
+    lattice_chance: float = knob(0.4, "chance of slats, ribs or a mesh in it", "[E]")
+    bands_count: Range = knob((0, 7), "cables, pipes, struts in it, the upper end excluded", "[E]")
+    band_width: Range = knob((0.01, 0.35), "their width / the frame's longer side", "[E]")
     lamps_chance: float = knob(0.3, "chance of small hot things", "[E]")
     lamp_c: Range = knob(
         (40.0, 120.0), "temperature of half of them in Celsius; the others have 30 to 40", "[E]"
@@ -153,7 +164,7 @@ class FrameConfig(Room):
         "speed: finer pixels do not show at the input",
     )
     layouts: Weights = knob(
-        {"empty": 0.14, "one": 0.36, "few": 0.28, "crowd": 0.09, "audience": 0.05, "far": 0.08},
+        {"empty": 0.18, "one": 0.34, "few": 0.26, "crowd": 0.09, "audience": 0.05, "far": 0.08},
         "people: none, one, 2-6, 6-12, rows of 6-12, 1-5 whole bodies",
         "[E]",
     )
