@@ -178,3 +178,22 @@ def test_hot_surrounds_are_as_warm_as_skin() -> None:
         for seed in range(30)
     ]
     assert 28 < min(medians) and max(medians) < 52
+
+
+@pytest.mark.parametrize("size", [(1, 1), (9, 12), (120, 160)])
+def test_what_is_near_fills_frames_of_any_size(size: tuple[int, int]) -> None:
+    config = replace(DEFAULT.background, scenes={"close_up": 1.0}, lamps_chance=0, things_chance=0)
+    for seed in range(40):
+        scene = background(*size, 22.0, np.random.default_rng(seed), config)
+        assert scene.shape == size and scene.dtype == np.float32
+        assert np.isfinite(scene).all() and -60 < scene.min() and scene.max() < 110
+
+
+def test_what_is_near_is_large() -> None:
+    """Blurred to a sixteenth of the frame, most of the picture is still there."""
+    config = replace(DEFAULT.background, scenes={"close_up": 1.0}, lamps_chance=0, things_chance=0)
+    kept = []
+    for seed in range(40):
+        scene = background(120, 160, 22.0, np.random.default_rng(seed), config)
+        kept.append(cv2.GaussianBlur(scene, (0, 0), 10).std() / scene.std())
+    assert np.median(kept) > 0.6
