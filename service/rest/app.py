@@ -1,5 +1,6 @@
 """The REST application: routes, error tables and the edge around them."""
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -8,6 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from service.errors import ServiceError
+from service.rest.auth import BearerAuth
 from service.rest.disconnect import ClientGone
 from service.rest.docs import add_docs
 from service.rest.edge import Edge
@@ -19,11 +21,16 @@ API_VERSION: Final = "1.0.0"
 _DESCRIPTION: Final = "68 facial landmarks (iBUG order) in thermal images of any usual format."
 
 
-def create_app(deps: Deps) -> FastAPI:
-    """The application around `deps`. Its description needs none of them: see `describe_api`."""
+def create_app(deps: Deps, tokens: Collection[str] = ()) -> FastAPI:
+    """The application around `deps`, open to everybody unless there are API `tokens`.
+
+    Its description needs none of them: see `describe_api`.
+    """
     app = _bare_app()
     app.state.deps = deps
-    app.add_middleware(Edge, telemetry=deps.telemetry)
+    if tokens:
+        app.add_middleware(BearerAuth, tokens=tokens)
+    app.add_middleware(Edge, telemetry=deps.telemetry)  # the last one added is the outermost
     codes = sorted({str(status) for status in (200, *STATUS.values())})
     deps.telemetry.prime_requests("rest", ["/landmarks"], codes)
     return app

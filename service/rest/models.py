@@ -115,6 +115,10 @@ class StatusAnswer(BaseModel):
     status: str
 
 
+class ReadyAnswer(StatusAnswer):
+    backend: str = Field(description="Who runs the models: `triton`, or `onnxruntime` in here.")
+
+
 def image_answer(index: int, result: Result, include: tuple[str, ...] = ()) -> ImageAnswer:
     """A result on the wire. What `include` does not name stays unset: dump without unset fields."""
     prediction = result.prediction

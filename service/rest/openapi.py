@@ -7,11 +7,21 @@ from fastapi.openapi.utils import get_openapi
 
 from service.options import PredictOptions
 from service.rest import models
+from service.rest.auth import OPEN
 from service.rest.body import DEADLINE_HEADER, IMAGE_FIELD
 
 OPENAPI_VERSION: Final = "3.0.3"
 
 _BINARY: Final = {"type": "string", "format": "binary"}
+# Either: whether tokens are asked for is a setting of the service.
+_SECURITY: Final[list[dict[str, list[str]]]] = [{}, {"token": []}]
+_SCHEMES: Final = {"token": {"type": "http", "scheme": "bearer"}}
+_PROBLEM: Final = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_UNAUTHORISED: Final = {
+    "description": "The service asks for an API token, and this request has none that is valid.",
+    "headers": {"WWW-Authenticate": {"schema": {"type": "string"}}},
+    "content": _PROBLEM,
+}
 _PROBLEMS: Final = {
     400: "Empty, truncated or broken.",
     413: "Too many bytes or pixels.",
@@ -63,9 +73,8 @@ def _request_body() -> dict[str, Any]:
 
 def _landmarks_docs() -> dict[str, Any]:
     options = _options()
-    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     answers: dict[int, dict[str, Any]] = {
-        status: {"description": text, "content": problem} for status, text in _PROBLEMS.items()
+        status: {"description": text, "content": _PROBLEM} for status, text in _PROBLEMS.items()
     }
     answers[429]["headers"] = {"Retry-After": {"schema": {"type": "integer"}}}
     drawn = {"image/png": {"schema": _BINARY}}
@@ -84,6 +93,12 @@ def describe(app: FastAPI) -> dict[str, Any]:
         routes=app.routes,
     )
     described: dict[str, Any] = _as_3_0(document)
+    described["components"]["securitySchemes"] = _SCHEMES
+    for path, operations in described["paths"].items():
+        if path not in OPEN:
+            for operation in operations.values():
+                operation["security"] = _SECURITY
+                operation["responses"]["401"] = _UNAUTHORISED
     return described
 
 

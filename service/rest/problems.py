@@ -32,7 +32,7 @@ TYPE_PREFIX: Final = "urn:thermal-landmarks:problem:"
 _DEFAULT_RETRY_AFTER_S: Final = 1
 
 # Errors of the protocol itself, before any of ours can happen.
-_HTTP_CODES: Final = {404: "not_found", 405: "method_not_allowed"}
+_HTTP_CODES: Final = {401: "unauthorised", 404: "not_found", 405: "method_not_allowed"}
 
 
 def problem(error: errors.ServiceError) -> Problem:

@@ -100,16 +100,17 @@ async def livez() -> models.StatusAnswer:
 
 
 @router.get("/readyz", responses={503: {"model": models.Problem}})
-async def readyz(deps: Given) -> models.StatusAnswer:
+async def readyz(deps: Given) -> models.ReadyAnswer:
     """Requests without options can be served; if not, `missing` says why."""
     if missing := await deps.readiness.missing():
         raise BackendUnavailable("not ready", missing=missing)
-    return models.StatusAnswer(status="ready")
+    return models.ReadyAnswer(status="ready", backend=deps.readiness.backend_name)
 
 
 @router.get("/metrics", response_class=Response)
 async def metrics(deps: Given) -> Response:
     """Prometheus' text format."""
+    deps.telemetry.ready.set(not await deps.readiness.missing())
     return Response(deps.telemetry.render(), media_type="text/plain; version=0.0.4")
 
 
