@@ -1,4 +1,5 @@
-"""The 68-landmark scheme (iBUG order): names, mirror pairs and regions. Data only.
+"""The 68-landmark scheme (iBUG order): names, mirror pairs, regions, and what other schemes have of
+it. Data only.
 
 "left" and "right" are the subject's own; landmark 0 is by the subject's right ear, so on the left
 of an unmirrored picture.
@@ -48,3 +49,12 @@ def _flip_indices() -> tuple[int, ...]:
 FLIP: Final[tuple[int, ...]] = _flip_indices()
 
 OUTER_EYE_CORNERS: Final[tuple[int, int]] = (36, 45)  # their distance normalises NME-IO
+
+# Schemes of data sets: their slot -> the landmark it is. Slots that are not named are no landmark
+# of the 68, landmarks that are not named are not annotated there.
+FROM_70: Final[dict[int, int]] = {i: i for i in range(68)}  # FaceSynthetics; 68, 69: pupils
+FROM_73: Final[dict[int, int]] = {i: i for i in range(68)}  # Charlotte's front; 68-72: forehead
+FROM_54: Final[dict[int, int]] = {  # SF-TL54: 14 lip points are missing
+    **{i: i for i in range(49)},
+    **dict(zip(range(49, 54), (51, 54, 57, 62, 66), strict=True)),
+}

@@ -3,7 +3,7 @@
     python -m training.evaluate --synthetic                     the small committed set
     python -m training.evaluate --synthetic POOL                views and frames of rendered persons
     python -m training.evaluate --real DIR [--overlays OUT]     marked real images, end to end
-    python -m training.evaluate --data 300w=DIR                 a data set of that layout
+    python -m training.evaluate --data 300w=DIR                 a data set in its own layout
 
 Any of these together, with `--report PAGE.html` (tables, plots, worst cases; one file) and `--json
 FILE` (all figures). Networks come from `--models` (a repository), or one by one from `--checkpoint
@@ -21,7 +21,8 @@ The box reaches from brow top to chin and jaw to jaw; right is the subject's; v 
 that is seen, 1 for a guess, 0 for none. A listed file has all its faces listed; files under
 `other/` have one each, unlisted; any other file has none: what is found there is a false face.
 
---data 300w=DIR: images, each with 68 points in a `.pts` file of the same stem.
+--data NAME=DIR[,split=test][,OPTION=VALUE]: `python -m training.data list` names the data sets and
+their options; `python -m training.data check NAME DIR` says what a folder holds.
 """
 
 import argparse
@@ -35,6 +36,8 @@ from pathlib import Path
 from typing import Any
 
 from service.card import CardError
+from training.data.faces import DataSetError
+from training.data.sets import FRAME_SETS, SETS, Source, parse_source
 from training.evaluation.candidates import (
     Candidate,
     NoPairs,
@@ -46,8 +49,7 @@ from training.evaluation.candidates import (
 )
 from training.evaluation.detection import SyntheticFrames
 from training.evaluation.detector_section import detector_section
-from training.evaluation.examples import LOADERS, DataSetExamples, SyntheticViews
-from training.evaluation.faces import DataSetError
+from training.evaluation.examples import DataSetExamples, DataSetFrames, SyntheticViews
 from training.evaluation.gate_section import gate_section
 from training.evaluation.landmark_section import landmark_section
 from training.evaluation.real import RealReport, evaluate_real
@@ -104,14 +106,25 @@ def _sections(
             yield gate_section([*networks["detector"], *networks["landmarks"]])
         else:
             yield from _pool_sections(options, Path(pool), networks, draw)
-    for name, folder in options.data:
-        examples = DataSetExamples(name, Path(folder))
-        title = f"Landmarks: {Path(folder).name} ({name})"
-        yield landmark_section(title, examples, networks["landmarks"], draw)
+    for source in options.data:
+        yield _data_set_section(source, networks, options.min_score, draw)
     if options.real:
         systems = pair(networks["detector"], networks["landmarks"])
         reports = {s.label: _real(options, s, len(systems) > 1) for s in systems}
         yield real_section(options.real, reports, draw)
+
+
+def _data_set_section(
+    source: Source, networks: dict[str, list[Candidate]], min_score: float, draw: bool
+) -> Section:
+    of_set = f"{source.folder.name} ({source.name})"
+    if source.name in FRAME_SETS:
+        frames = DataSetFrames(source)
+        return detector_section(
+            f"Detection: {of_set}", frames, networks["detector"], min_score, draw
+        )
+    examples = DataSetExamples(source)
+    return landmark_section(f"Landmarks: {of_set}", examples, networks["landmarks"], draw)
 
 
 def _pool_sections(
@@ -183,7 +196,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         help="error on the gate sets, or on a pool of persons")  # fmt: skip
     add("--real", type=Path, metavar="DIR", help="folder with a faces.json")
     add("--data", type=_data, metavar="NAME=DIR", **several,
-        help=f"a data set; names: {', '.join(LOADERS)}")  # fmt: skip
+        help=f"a data set; names: {', '.join(SETS)}")  # fmt: skip
     add("--models", type=Path, metavar="DIR", **several, help=f"default: {REPOSITORY}")
     add("--variant", **several, help="of the landmark networks in --models; default: t")
     add("--checkpoint", type=_checkpoint, metavar="TASK=FILE", **several,
@@ -209,8 +222,11 @@ def _checkpoint(value: str) -> tuple[str, str]:
     return _pair_of(value, tuple(ANSWERS))
 
 
-def _data(value: str) -> tuple[str, str]:
-    return _pair_of(value, tuple(LOADERS))
+def _data(value: str) -> Source:
+    try:
+        return parse_source(value)
+    except DataSetError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _pair_of(value: str, names: Sequence[str]) -> tuple[str, str]:

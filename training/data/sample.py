@@ -14,12 +14,15 @@ MAX_BOXES = 12  # boxes a detector frame can carry
 
 @dataclass(frozen=True)
 class LandmarkSample:
-    """image uint8 [1, 256, 256]; points float32 [68, 2] crop pixels (x, y); weight float32 [68]:
-    0 = not to be learned from (outside the crop or the frame, or not annotated)."""
+    """image uint8 [1, S, S], or [3, S, S] (R, G, B) of the modality `rgb`; points float32 [68, 2]
+    crop pixels (x, y); weight float32 [68]: 0 = not to be learned from (outside the crop or the
+    frame, or not annotated); rgb uint8 [3, S, S]: the same view in colour, pixel by pixel, of the
+    modality `paired` alone. S is 256 unless `data.input_size` says otherwise."""
 
     image: ByteArray
     points: FloatArray
     weight: FloatArray
+    rgb: ByteArray | None = None
 
 
 @dataclass(frozen=True)
@@ -34,14 +37,19 @@ class DetectorSample:
 
 @dataclass(frozen=True)
 class LandmarkBatch:
-    """images uint8 [N, 1, 256, 256]; points float32 [N, 68, 2]; weight float32 [N, 68]."""
+    """images uint8 [N, 1, S, S] or [N, 3, S, S]; points float32 [N, 68, 2]; weight float32
+    [N, 68]; rgb uint8 [N, 3, S, S] or None: see `LandmarkSample`."""
 
     images: Tensor
     points: Tensor
     weight: Tensor
+    rgb: Tensor | None = None
 
     def to(self, device: torch.device | str) -> "LandmarkBatch":
-        return LandmarkBatch(self.images.to(device), self.points.to(device), self.weight.to(device))
+        rgb = None if self.rgb is None else self.rgb.to(device)
+        return LandmarkBatch(
+            self.images.to(device), self.points.to(device), self.weight.to(device), rgb
+        )
 
 
 @dataclass(frozen=True)
@@ -64,10 +72,15 @@ class DetectorBatch:
 
 
 def collate_landmarks(samples: Sequence[LandmarkSample]) -> LandmarkBatch:
+    """One batch; ValueError where some samples have a colour partner and others have none."""
+    colours = [s.rgb for s in samples if s.rgb is not None]
+    if colours and len(colours) < len(samples):
+        raise ValueError(f"{len(colours)} of {len(samples)} samples have colours: all or none")
     return LandmarkBatch(
         images=torch.from_numpy(np.stack([s.image for s in samples])),
         points=torch.from_numpy(np.stack([s.points for s in samples])),
         weight=torch.from_numpy(np.stack([s.weight for s in samples])),
+        rgb=torch.from_numpy(np.stack(colours)) if colours else None,
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +63,18 @@ class SyntheticFrames:
         return compose_frame(self._portraits, self._figures, rng, input_size=self._side)
 
 
-def detect(frames: SyntheticFrames, candidates: Sequence[Candidate]) -> dict[str, list[Detections]]:
+class Frames(Protocol):
+    """Frames by index, the same ones whenever asked; `protocol` says in words what they are."""
+
+    @property
+    def protocol(self) -> str: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Frame: ...
+
+
+def detect(frames: Frames, candidates: Sequence[Candidate]) -> dict[str, list[Detections]]:
     """What each candidate finds in each frame, by its label."""
     found: dict[str, list[Detections]] = {candidate.label: [] for candidate in candidates}
     for start in range(0, len(frames), CHUNK):

@@ -1,17 +1,17 @@
-"""The section on detectors over synthetic frames."""
+"""The section on detectors over a set of frames."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from training.evaluation.candidates import Candidate
-from training.evaluation.detection import Detections, SyntheticFrames, detect, figures, match
+from training.evaluation.detection import Detections, Frames, detect, figures, match
 from training.evaluation.sections import Glance, Plot, Section, Table, network_table, number
 from training.metrics import precision_recall_curve
 
 
 def detector_section(
     title: str,
-    frames: SyntheticFrames,
+    frames: Frames,
     candidates: Sequence[Candidate],
     min_score: float,
     draw: bool,

@@ -1,7 +1,7 @@
 """Faces to measure landmark networks on: what a network sees, and the truth."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -9,15 +9,14 @@ import numpy as np
 
 from service.entities import ByteArray, FloatArray
 from service.vision.crop import landmark_crop
-from training.evaluation.faces import FaceSet
-from training.evaluation.pts_folder import PtsFolder
+from training.data.faces import DataSetError, FaceSet, FrameSet
+from training.data.sets import Source
 from training.metrics import bounding_boxes
 from training.synthesis.facts import ViewFacts
+from training.synthesis.frames import Frame
 from training.synthesis.pool import Pool
 from training.synthesis.views import landmark_view
 
-# Data sets by the name that `--data NAME=DIR` takes. A loader reads a folder that the user has.
-LOADERS: Final[Mapping[str, Callable[[Path], FaceSet]]] = {"300w": PtsFolder}
 _VIEWS: Final = 20  # keeps the draws apart from those of training and validation
 
 
@@ -25,7 +24,8 @@ _VIEWS: Final = 20  # keeps the draws apart from those of training and validatio
 class Example:
     """image: uint8 `[256, 256]`. points: float32 `[68, 2]`, its pixels, nan where nobody knows.
     weight: float32 `[68]`, 0 = does not count. box: float32 `[4]` (x1, y1, x2, y2), its pixels.
-    size: of the face in the frame, pixels, sqrt(w * h). facts: None for what nobody described."""
+    size: of the face in the frame, pixels, sqrt(w * h). facts: None for what nobody described.
+    groups: what a data set says of the face, e.g. `view: front`."""
 
     name: str
     image: ByteArray
@@ -34,6 +34,7 @@ class Example:
     box: FloatArray
     size: float
     facts: ViewFacts | None
+    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 class ExampleSet(Protocol):
@@ -78,9 +79,12 @@ class SyntheticViews:
 class DataSetExamples:
     """A data set's faces in the crops that serving makes of their boxes."""
 
-    def __init__(self, name: str, folder: Path) -> None:
-        self._faces = LOADERS[name](folder)
-        self.protocol = f"{len(self._faces)} faces of {folder} ({name}), marked boxes given"
+    def __init__(self, source: Source) -> None:
+        faces = source.open()
+        if not isinstance(faces, FaceSet):
+            raise DataSetError(f"{source}: has boxes, but no landmarks")
+        self._faces = faces
+        self.protocol = _protocol(f"{len(faces)} faces of {source}, marked boxes given", faces)
 
     def __len__(self) -> int:
         return len(self._faces)
@@ -99,4 +103,30 @@ class DataSetExamples:
             box=to_network.to_network(corners).reshape(4),
             size=box.size,
             facts=None,
+            groups=face.groups,
         )
+
+
+class DataSetFrames:
+    """A data set's frames with all their faces' boxes; none of them is ignored."""
+
+    def __init__(self, source: Source) -> None:
+        frames = source.open()
+        if not isinstance(frames, FrameSet):
+            raise DataSetError(f"{source}: has faces one by one, not all faces of a frame")
+        self._frames = frames
+        words = f"{len(frames)} frames of {source}; a match is an IoU of 0.5"
+        self.protocol = _protocol(words, frames)
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __getitem__(self, index: int) -> Frame:
+        boxes, values = self._frames.label(index).boxes, self._frames.frame(index).values
+        nobody = np.zeros(len(boxes), np.float32)
+        return Frame(values, boxes, nobody, np.full((len(boxes), 68, 2), np.nan, np.float32))
+
+
+def _protocol(words: str, data_set: FaceSet | FrameSet) -> str:
+    left_out = [f"{count} left out: {reason}" for reason, count in data_set.left_out.items()]
+    return "; ".join([words, *left_out, *data_set.notes])

@@ -16,6 +16,7 @@ YAW_RANGES: Final = {"0-20": (0, 20), "20-45": (20, WITHIN), "45-70": (WITHIN, 7
                      "70-90": (70, 180)}  # fmt: skip
 SIZE_RANGES: Final = {"<24 px": (0, 24), "24-48 px": (24, 48), "48-96 px": (48, 96),
                       ">96 px": (96, np.inf)}  # fmt: skip
+MOST_GROUPS: Final = 12  # of one breakdown: a table of a hundred subjects is not read
 BEFORE: Final = ("occluder", "cut")
 
 
@@ -47,6 +48,17 @@ def by_fact(facts: Sequence[ViewFacts]) -> dict[str, Groups]:
             if chosen.any()
         },
     }
+
+
+def by_name(groups: Sequence[Mapping[str, str]]) -> dict[str, Groups]:
+    """Breakdown -> its groups, as a data set names them: where there are 2 to 12 of them."""
+    breakdowns = {}
+    for breakdown in sorted({name for of_face in groups for name in of_face}):
+        of_faces = np.array([of_face.get(breakdown, "-") for of_face in groups])
+        names = np.unique(of_faces).tolist()
+        if 2 <= len(names) <= MOST_GROUPS:
+            breakdowns[breakdown] = {name: np.asarray(of_faces == name) for name in names}
+    return breakdowns
 
 
 def _in_ranges(values: FloatArray, ranges: Mapping[str, tuple[float, float]]) -> Groups:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from service.entities import FloatArray
 from training.evaluation.candidates import Candidate
 from training.evaluation.examples import Example, ExampleSet
-from training.evaluation.groups import WITHIN, Groups, by_fact, by_size
+from training.evaluation.groups import WITHIN, Groups, by_fact, by_name, by_size
 from training.metrics import (
     box_diagonal,
     box_size,
@@ -34,6 +34,7 @@ class Truth:
     boxes: FloatArray
     sizes: FloatArray
     facts: tuple[ViewFacts, ...] | None
+    groups: tuple[Mapping[str, str], ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -70,6 +71,7 @@ def _stack(examples: Sequence[Example]) -> Truth:
         boxes=np.stack([example.box for example in examples]),
         sizes=np.array([example.size for example in examples], np.float32),
         facts=facts if len(facts) == len(examples) else None,
+        groups=tuple(example.groups for example in examples),
     )
 
 
@@ -100,7 +102,8 @@ def breakdowns(truth: Truth) -> dict[str, Groups]:
     """What a set's faces can be grouped by."""
     everyone = {"all": np.ones(len(truth), bool)}
     if truth.facts is None:
-        return {"whole set": everyone, "face size": by_size(truth.sizes)}
+        named = by_name(truth.groups)
+        return {"whole set": everyone, "face size": by_size(truth.sizes), **named}
     yaw = np.abs([fact.person.yaw for fact in truth.facts])
     within: NDArray[np.bool_] = np.asarray(yaw < WITHIN)
     facts = by_fact(truth.facts)

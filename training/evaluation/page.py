@@ -17,14 +17,16 @@ def render(
     command: str,
     date: datetime,
     revision: str,
+    title: str = "",
 ) -> str:
-    """The page. command: the line that made it; revision: of the source that ran."""
+    """The page. command: the line that made it; revision: of the source that ran; title: unless it
+    is the names of the networks."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
     )
     environment.filters["base64"] = lambda data: base64.b64encode(data).decode("ascii")
     return environment.get_template("page.html").render(
-        title=f"Evaluation of {', '.join(network.label for network in networks)}",
+        title=title or f"Evaluation of {', '.join(network.label for network in networks)}",
         date=f"{date:%Y-%m-%d %H:%M %Z}",
         command=command,
         revision=revision,

@@ -30,8 +30,8 @@ Series = Mapping[str, FloatArray]  # by the candidate's label
 
 def cumulative_errors(title: str, errors: Series, end: float = 0.2) -> Plot:
     """Share of faces at or below an error. errors: `[N]`, nan left out, inf never reached."""
-    figure, axes = _figure(title, "error / sqrt(w * h)", "share of faces")
-    for colour, (label, values) in zip(_colours(errors), errors.items(), strict=True):
+    figure, axes = new_figure(title, "error / sqrt(w * h)", "share of faces")
+    for colour, (label, values) in zip(colours(errors), errors.items(), strict=True):
         values = np.sort(values[~np.isnan(values)])
         share = np.arange(1, len(values) + 1) / max(len(values), 1)
         values, share = values[values < end], share[values < end]
@@ -41,14 +41,14 @@ def cumulative_errors(title: str, errors: Series, end: float = 0.2) -> Plot:
     for limit in FAILURE_LIMITS:
         axes.axvline(limit, color="0.6", linewidth=0.8, linestyle=":")
     axes.set(xlim=(0, end), ylim=(0, 1))
-    return _plot(figure, axes, title)
+    return as_plot(figure, axes, title)
 
 
 def error_by(quantity: str, values: FloatArray, errors: Series) -> Plot:
     """Median and 90th percentile of the errors in bands of a quantity (a key of `_BANDS`)."""
     edges, title = _BANDS[quantity], f"Error by {quantity.split(',')[0]}"
-    figure, axes = _figure(title, quantity, "error / sqrt(w * h)")
-    for colour, (label, of_face) in zip(_colours(errors), errors.items(), strict=True):
+    figure, axes = new_figure(title, quantity, "error / sqrt(w * h)")
+    for colour, (label, of_face) in zip(colours(errors), errors.items(), strict=True):
         rows = []
         for low, high in zip(edges[:-1], edges[1:], strict=True):
             chosen = of_face[(values >= low) & (values < high) & ~np.isnan(of_face)]
@@ -61,15 +61,15 @@ def error_by(quantity: str, values: FloatArray, errors: Series) -> Plot:
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_formatter("{x:.0f}")
     axes.set_ylim(bottom=0)
-    return _plot(figure, axes, f"{title}: median (solid) and 90th percentile (dashed)")
+    return as_plot(figure, axes, f"{title}: median (solid) and 90th percentile (dashed)")
 
 
 def calibration(claims: Mapping[str, Claims]) -> Plot:
     """Mean error of points against the sigma they came with; on the line, sigma says what is."""
     title = "Does sigma say the error?"
-    figure, axes = _figure(title, "sigma / sqrt(w * h)", "error / sqrt(w * h)")
+    figure, axes = new_figure(title, "sigma / sqrt(w * h)", "error / sqrt(w * h)")
     all_ends = []
-    for colour, (label, said) in zip(_colours(claims), claims.items(), strict=True):
+    for colour, (label, said) in zip(colours(claims), claims.items(), strict=True):
         bins = said.by_sigma()
         axes.plot(bins.said, bins.measured, "o-", markersize=4, label=label, color=colour)
         axes.plot(bins.said, bins.median, ":", linewidth=1, color=colour)
@@ -86,35 +86,35 @@ def calibration(claims: Mapping[str, Claims]) -> Plot:
         f"{title} Bins of equal count: mean error (dots), median (dotted), and where error and"
         " sigma are equal (grey)"
     )
-    return _plot(figure, axes, caption)
+    return as_plot(figure, axes, caption)
 
 
 def score_and_error(claims: Mapping[str, Claims]) -> Plot:
     """Errors of points by their score."""
     title = "Does the score tell good points from bad?"
-    figure, axes = _figure(title, "score", "error / sqrt(w * h)")
-    for colour, (label, said) in zip(_colours(claims), claims.items(), strict=True):
+    figure, axes = new_figure(title, "score", "error / sqrt(w * h)")
+    for colour, (label, said) in zip(colours(claims), claims.items(), strict=True):
         bins = said.by_score()
         axes.plot(bins.said, bins.median, "o-", markersize=4, label=label, color=colour)
         axes.plot(bins.said, bins.p90, "--", linewidth=1, color=colour)
     axes.set_ylim(bottom=0)
-    return _plot(figure, axes, f"{title} Median (solid) and 90th percentile (dashed) of the error")
+    return as_plot(figure, axes, f"{title} Median (solid) and 90th percentile (dashed) of the error")
 
 
 def precision_recall(title: str, curves: Mapping[str, tuple[FloatArray, FloatArray]]) -> Plot:
     """curves: recall and precision `[D]` by candidate."""
-    figure, axes = _figure(title, "recall", "precision")
-    for colour, (label, (recall, precision)) in zip(_colours(curves), curves.items(), strict=True):
+    figure, axes = new_figure(title, "recall", "precision")
+    for colour, (label, (recall, precision)) in zip(colours(curves), curves.items(), strict=True):
         axes.plot(recall, precision, label=label, color=colour)
     axes.set(xlim=(0, 1), ylim=(0, 1.02))
-    return _plot(figure, axes, title)
+    return as_plot(figure, axes, title)
 
 
-def _colours(series: Mapping[str, object]) -> Sequence[str]:
+def colours(series: Mapping[str, object]) -> Sequence[str]:
     return [_COLOURS[i % len(_COLOURS)] for i in range(len(series))]
 
 
-def _figure(title: str, x: str, y: str) -> tuple[Figure, Axes]:
+def new_figure(title: str, x: str, y: str) -> tuple[Figure, Axes]:
     # Figures of their own, without pyplot: no global state, and no window system.
     figure = Figure(figsize=(5.2, 3.8), layout="constrained")
     axes = figure.add_subplot()
@@ -124,7 +124,7 @@ def _figure(title: str, x: str, y: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _plot(figure: Figure, axes: Axes, caption: str) -> Plot:
+def as_plot(figure: Figure, axes: Axes, caption: str) -> Plot:
     if axes.get_legend_handles_labels()[0]:
         axes.legend(fontsize="small", frameon=False)
     file = io.BytesIO()

@@ -1,5 +1,9 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 
 from training.config import ConfigError, DataConfig, from_dict
 from training.data.sample import (
@@ -18,7 +22,7 @@ from training.synthesis.pool import PersonFilter, PoolMissing, write_shard
 def config(tmp_path_factory: pytest.TempPathFactory) -> DataConfig:
     folder = tmp_path_factory.mktemp("pool")
     for kind in ("portrait", "figure"):
-        write_shard(folder, None, kind, 0, 0, persons=6)
+        write_shard(folder, None, kind, 0, 0, persons=6, rgb=kind == "portrait")
     return DataConfig(pool=str(folder), samples_per_epoch=12, val_samples=4)
 
 
@@ -41,6 +45,70 @@ def test_batches_stack_and_pad(config: DataConfig) -> None:
     padded = collate_detector(frames)
     assert padded.boxes.shape == (3, MAX_BOXES, 4)
     assert int((padded.valid | padded.ignore).sum()) == sum(len(f.boxes) for f in frames)
+
+
+def _crop(config: DataConfig, index: int, **settings: object) -> LandmarkSample:
+    changed = replace(config, **settings)  # type: ignore[arg-type]
+    sample = build_dataset("landmarks", changed, "train")[index]
+    assert isinstance(sample, LandmarkSample)
+    return sample
+
+
+def test_all_modalities_show_the_same_view(config: DataConfig) -> None:
+    for index in range(12):
+        thermal, rgb, paired = (
+            _crop(config, index, modality=modality) for modality in ("thermal", "rgb", "paired")
+        )
+        for other in (rgb, paired):
+            np.testing.assert_array_equal(other.points, thermal.points)
+            np.testing.assert_array_equal(other.weight, thermal.weight)
+        np.testing.assert_array_equal(paired.image, thermal.image)
+        assert paired.rgb is not None and thermal.rgb is None and rgb.rgb is None
+        np.testing.assert_array_equal(paired.rgb, rgb.image)
+        assert rgb.image.shape == (3, 256, 256) and rgb.image.dtype == np.uint8
+
+
+def test_a_smaller_input_halves_the_view(config: DataConfig) -> None:
+    for index in range(8):
+        whole, half = (_crop(config, index, modality="paired", input_size=s) for s in (256, 128))
+        assert half.image.shape == (1, 128, 128) and half.image.dtype == np.uint8
+        assert whole.rgb is not None and half.rgb is not None
+        np.testing.assert_allclose(half.points, whole.points / 2 - 0.25, atol=1e-4)
+        means = whole.image.reshape(1, 128, 2, 128, 2).mean(axis=(2, 4))
+        np.testing.assert_allclose(half.image, means, atol=1)
+        means = whole.rgb.reshape(3, 128, 2, 128, 2).mean(axis=(2, 4))
+        np.testing.assert_allclose(half.rgb, means, atol=1)
+        learned = half.points[half.weight > 0]
+        assert (learned >= 0).all() and (learned <= 127).all()
+        assert (half.weight <= whole.weight).all()
+
+
+def test_pairs_stack_and_move_together(config: DataConfig) -> None:
+    pairs = [_crop(config, i, modality="paired") for i in range(2)]
+    batch = collate_landmarks(pairs)
+    assert batch.rgb is not None and batch.rgb.shape == (2, 3, 256, 256)
+    moved = batch.to("cpu").rgb
+    assert moved is not None and moved.dtype == torch.uint8
+    assert collate_landmarks([_crop(config, 0)]).to("cpu").rgb is None
+    with pytest.raises(ValueError, match="all or none"):
+        collate_landmarks([pairs[0], _crop(config, 0)])
+
+
+@pytest.mark.parametrize("modality", ["rgb", "paired"])
+def test_a_pool_without_colours_says_what_to_do(tmp_path: Path, modality: str) -> None:
+    write_shard(tmp_path, None, "portrait", 0, 0, persons=2)
+    data = DataConfig(str(tmp_path), samples_per_epoch=2, val_samples=2, modality=modality)
+    with pytest.raises(PoolMissing, match="pool --rgb"):
+        build_dataset("landmarks", data, "train")
+
+
+@pytest.mark.parametrize("setting", [{"modality": "rgb"}, {"input_size": 128}])
+def test_detectors_have_no_colours_and_one_size(
+    config: DataConfig, setting: dict[str, object]
+) -> None:
+    changed = replace(config, **setting)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="landmark crops alone"):
+        build_dataset("detector", changed, "train")
 
 
 def test_too_many_boxes_are_refused() -> None:
@@ -104,6 +172,10 @@ def test_persons_are_left_out_by_what_they_wear() -> None:
     ("setting", "says"),
     [
         ({"exclude": ["shoes"]}, "shoes"),
+        ({"modality": "infrared"}, "data.modality: 'infrared'"),
+        ({"input_size": 100}, "data.input_size: 100"),
+        ({"input_size": 512}, "data.input_size: 512"),
+        ({"input_size": 0}, "data.input_size: 0"),
         ({"synthesis": {"camera": {"blur": 1}}}, "data.synthesis.camera.blur"),
         ({"synthesis": {"camera": {"blur_px": [1]}}}, "blur_px: expected 2 values"),
         ({"synthesis": {"camera": {"blur_px": 1}}}, "blur_px: expected a list"),

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 
 from service.vision.crop import LANDMARK_INPUT
+from tests.data_sets import face, write_pts
+from training.data.faces import DataSetError
+from training.data.loaders.pts_folder import PtsFolder, read_pts
+from training.data.sets import parse_source
 from training.evaluation.examples import DataSetExamples
-from training.evaluation.faces import DataSetError
-from training.evaluation.pts_folder import PtsFolder, read_pts
 
 POINTS = np.random.default_rng(3).uniform(20, 80, (68, 2)).round(2)
 
@@ -42,7 +44,7 @@ def test_pixels_count_from_zero(folder: Path) -> None:
 
 
 def test_as_examples_the_points_lie_in_the_served_crop(folder: Path) -> None:
-    example = DataSetExamples("300w", folder)[0]
+    example = DataSetExamples(parse_source(f"300w={folder}"))[0]
     assert example.image.shape == (LANDMARK_INPUT, LANDMARK_INPUT)
     np.testing.assert_allclose(example.points.min(axis=0), example.box[:2], atol=1e-3)
     longer = (example.box[2:] - example.box[:2]).max()
@@ -62,7 +64,7 @@ def test_other_points_are_refused(tmp_path: Path, points: np.ndarray, message: s
 
 def test_other_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.pts").write_text("{ 1 2 three }")
-    with pytest.raises(DataSetError, match="not a list of x y"):
+    with pytest.raises(DataSetError, match="no list of x y"):
         read_pts(tmp_path / "a.pts")
 
 
@@ -73,10 +75,39 @@ def test_missing_and_broken_images_are_named(folder: Path, tmp_path: Path) -> No
     faces = PtsFolder(folder)  # broken, indoor/a, lonely
     with pytest.raises(DataSetError, match=r"broken\.png"):
         faces[0]
-    with pytest.raises(DataSetError, match="0 images of that name"):
+    with pytest.raises(DataSetError, match="0 images of that name; expected one"):
         faces[2]
 
 
 def test_an_empty_folder_is_no_data_set(tmp_path: Path) -> None:
     with pytest.raises(DataSetError, match=r"no \.pts files"):
         PtsFolder(tmp_path)
+
+
+def test_subsets_of_300w(tmp_path: Path) -> None:
+    subsets = {
+        "afw": "train", "helen/trainset": "train", "helen/testset": "common",
+        "lfpw/testset": "common", "ibug": "challenge", "Test/01_Indoor": "private", "mine": "other",
+    }  # fmt: skip
+    for folder in subsets:
+        write_pts(tmp_path / folder, "a", face())
+    faces = PtsFolder(tmp_path)
+    found = {Path(one.name).parent.as_posix(): one.groups for one in faces}
+    assert {folder: groups["subset"] for folder, groups in found.items()} == subsets
+    assert {groups["split"] for groups in found.values()} == {"train", "test"}
+    assert len(PtsFolder(tmp_path, split="test")) == 4
+
+
+def test_every_twentieth_training_picture_is_held_out(tmp_path: Path) -> None:
+    for number in range(41):
+        (tmp_path / f"{number:02d}.pts").write_text("")
+    assert len(PtsFolder(tmp_path, split="val")) == 2
+    assert len(PtsFolder(tmp_path, split="train")) == 39
+
+
+def test_the_photograph_in_colour(tmp_path: Path) -> None:
+    write_pts(tmp_path, "a", face())
+    faces = PtsFolder(tmp_path)
+    assert faces.colour(0).shape == (120, 160, 3)
+    assert faces.colour(0)[60, 159, 0] > 240 > faces.colour(0)[60, 0, 0]  # red rises by column
+    np.testing.assert_allclose(faces.label(0).points, face(), atol=1e-3)
