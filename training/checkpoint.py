@@ -2,9 +2,10 @@
 
 A checkpoint is a dict of tensors and plain values:
 
-    task, variant   which network; `load_model` builds it from these
+    task, variant, input_size   which network; `load_model` builds it from these
     model           the averaged (EMA) weights: what is evaluated and exported
-    raw_model, optimizer, step, epoch, minutes, rng, config    what resuming needs besides
+    raw_model, adapters, optimizer, step, minutes, rng, config, ...    what resuming needs besides
+    teachers, revision    where the weights come from: see `training.teacher`
 """
 
 import os
@@ -23,10 +24,13 @@ class CheckpointError(ValueError):
     """The file is no checkpoint for what it was asked for; the message says why."""
 
 
-def build_model(task: str, variant: str) -> nn.Module:
-    """A fresh network for a task: rtmpose t, s, m, l or x; rtmdet nano."""
+def build_model(task: str, variant: str, input_size: int = 256) -> nn.Module:
+    """A fresh network for a task: rtmpose t, s, m, l or x; rtmdet nano.
+
+    input_size: pixels a side of a landmark crop; a detector's weights fit any.
+    """
     if task == "landmarks":
-        return rtmpose.build(variant)
+        return rtmpose.build(variant, input_size=(input_size, input_size))
     return rtmdet.build(variant)
 
 
@@ -55,7 +59,9 @@ def load(path: Path) -> Checkpoint:
 def load_model(path: Path) -> tuple[nn.Module, Checkpoint]:
     """The averaged network of a checkpoint, in eval mode, and the rest of the file."""
     checkpoint = load(path)
-    model = build_model(checkpoint["task"], checkpoint["variant"])
+    # Files from before there were other sizes do not name theirs.
+    size = checkpoint.setdefault("input_size", 256)
+    model = build_model(checkpoint["task"], checkpoint["variant"], size)
     model.load_state_dict(checkpoint["model"])
     return model.eval(), checkpoint
 

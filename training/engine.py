@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -12,14 +12,15 @@ from torch import Tensor, nn
 from training.config import OptimiserConfig
 from training.data.sample import DetectorBatch, LandmarkBatch
 from training.devices import Runtime
-from training.schedule import AveragedModel, Progress, learning_rate
+from training.schedule import AveragedModel, EarlyStop, Progress, learning_rate
 from training.weighting import Method, Weighting, total
 
 Batch = LandmarkBatch | DetectorBatch
 
 
 class NonFiniteLoss(RuntimeError):
-    """A term became infinite or not a number; the message names the step and all terms."""
+    """A term, or the gradient, became infinite or not a number; the message names the step and all
+    terms."""
 
 
 class StepListener(Protocol):
@@ -42,13 +43,16 @@ class Recipe:
 
 @dataclass
 class RunState:
-    """What does. `step` counts finished steps."""
+    """What does. `step` counts finished steps; `adapters` are the method's own weights, if it has
+    any, trained by the same optimiser but not part of the student."""
 
     student: nn.Module
     averaged: AveragedModel
     optimiser: torch.optim.Optimizer
     progress: Progress
     step: int = 0
+    adapters: nn.Module = field(default_factory=nn.Module)
+    early_stop: EarlyStop = field(default_factory=lambda: EarlyStop(patience=0))
 
 
 def train_one_epoch(
@@ -74,8 +78,9 @@ def train_one_epoch(
 
 
 def train_step(recipe: Recipe, state: RunState, batch: Batch, progress: float) -> dict[str, float]:
-    """One update of the student and of its average. Returns the scalars to log."""
-    runtime, parameters = recipe.runtime, list(state.student.parameters())
+    """One update of the student, its average and the method's own weights. Scalars to log."""
+    runtime = recipe.runtime
+    parameters = [*state.student.parameters(), *state.adapters.parameters()]
     rate = learning_rate(recipe.optimiser, state.step, progress)
     for group in state.optimiser.param_groups:
         group["lr"] = rate
@@ -92,11 +97,13 @@ def train_step(recipe: Recipe, state: RunState, batch: Batch, progress: float) -
     loss.backward()
     runtime.average_gradients(parameters)
     limit = recipe.optimiser.clip_norm or math.inf
-    norm = nn.utils.clip_grad_norm_(parameters, limit, foreach=True)
+    norm = float(nn.utils.clip_grad_norm_(parameters, limit, foreach=True))
+    if not math.isfinite(norm):  # one such step would spoil every weight
+        raise NonFiniteLoss(f"step {state.step + 1}: gradient norm {norm}, {scalars}")
     state.optimiser.step()
     state.averaged.update(state.student, state.step)
     state.step += 1
-    return {**scalars, "gradient_norm": float(norm), "learning_rate": rate}
+    return {**scalars, "gradient_norm": norm, "learning_rate": rate}
 
 
 @torch.no_grad()

@@ -20,13 +20,16 @@ def simcc_targets(
 
     coordinates: float `[N, K]`, pixels of the crop along the axis.
     bins: how many; bin b lies at pixel b / split_ratio.
-    sigma: of the Gaussian, in bins.
+    sigma: of the Gaussian, in bins; 0 puts all on the nearest bin (one-hot).
     label_beta: > 0 gives softmax(label_beta * peak-one Gaussian), the targets of RTMPose
         (arXiv 2303.07399, there 10); 0 the Gaussian itself.
     Returns float32 `[N, K, bins]`, each row a distribution, also where the Gaussian is cut off.
     """
     steps = torch.arange(bins, dtype=torch.float32, device=coordinates.device)
-    offset = (steps - (coordinates.float() * split_ratio).unsqueeze(-1)) / sigma
+    centre = (coordinates.float() * split_ratio).unsqueeze(-1)
+    if sigma == 0:
+        return (steps == centre.round().clamp(0, bins - 1)).float()
+    offset = (steps - centre) / sigma
     log_gaussian = -0.5 * offset.square()
     if label_beta > 0:
         return (label_beta * log_gaussian.exp()).softmax(-1)

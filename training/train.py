@@ -1,33 +1,35 @@
 """Train one network: `python -m training.train CONFIG.toml [--set key=value ...]`.
 
 The same command serves a CPU, one GPU and, as `torchrun -m training.train ...`, several. Files go
-to `.checkpoints/<name>`: `last.pt`, `note.json` (how it was trained, for the published card) and
-TensorBoard's events.
+to `.checkpoints/<name>`: `last.pt`, `note.json` (how it was trained and by whom it was taught, for
+the published card) and TensorBoard's events.
 """
 
 import argparse
-import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from torch.utils.data import DataLoader
 
 from training import checkpoint, devices, warm_start
 from training.config import ConfigError, DataConfig, RunConfig, load_config
+from training.data.faces import DataSetError
 from training.data.sample import collate_detector, collate_landmarks
 from training.data.stream import StreamSampler
 from training.data.synthetic import build_dataset
 from training.devices import Runtime
-from training.distill import METHODS
+from training.distill import build_method
 from training.engine import Batch, Recipe, RunState, train_one_epoch
 from training.reporting import RunReporter
-from training.schedule import AveragedModel, Progress, optimiser_for
+from training.saver import RunSaver
+from training.schedule import AveragedModel, EarlyStop, Progress, optimiser_for
 from training.synthesis.pool import PoolMissing
-from training.validation import validate
-from training.weighting import constant
+from training.teacher import Teacher, load_teacher
+from training.validation import error_of, validate
+from training.weighting import decaying
 
 CHECKPOINTS = Path(".checkpoints")
 # (task, settings, "train" or "val") -> map-style data set; a training index has no upper end
@@ -40,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         config = load_config(options.config, options.set)
         run(config, CHECKPOINTS / config.name, resume=options.resume, init=options.init)
-    except (ConfigError, PoolMissing, checkpoint.CheckpointError) as error:
+    except (ConfigError, PoolMissing, DataSetError, checkpoint.CheckpointError) as error:
         raise SystemExit(str(error)) from None
 
 
@@ -53,28 +55,32 @@ def run(
     datasets: Datasets = build_dataset,
 ) -> None:
     """Train as configured; `folder/last.pt` holds the run at its last checkpoint and at its end."""
-    if config.method.name not in METHODS:
-        raise ConfigError(f"method.name: {config.method.name!r} is not one of {sorted(METHODS)}")
     runtime = devices.start(config.hardware)
     try:
         torch.manual_seed(config.seed + runtime.rank)
-        state = _new_state(config, runtime, init)
-        if resume:
-            _restore(state, config, folder / "last.pt")
-        _train(config, state, runtime, folder, datasets)
+        teacher = load_teacher(config)
+        recipe, state = _prepare(config, runtime, teacher, init)
+        saver = RunSaver(
+            config, state, teacher.lineage if teacher else [], folder, active=runtime.is_main
+        )
+        if resume and saver.restore() and _is_over(config, state, runtime):
+            if runtime.is_main:
+                print(f"{folder}: finished already")
+            return
+        _train(config, recipe, state, saver, folder, datasets)
     finally:
         devices.stop(runtime)
 
 
 def _train(
-    config: RunConfig, state: RunState, runtime: Runtime, folder: Path, datasets: Datasets
+    config: RunConfig,
+    recipe: Recipe,
+    state: RunState,
+    saver: RunSaver,
+    folder: Path,
+    datasets: Datasets,
 ) -> None:
-    recipe = Recipe(
-        METHODS[config.method.name](config.method),
-        constant(config.weights),
-        config.optimiser,
-        runtime,
-    )
+    runtime = recipe.runtime
     steps = steps_per_epoch(config, runtime.world)
     samples = {split: datasets(config.task, config.data, split) for split in ("train", "val")}
     batches = _train_batches(config, runtime, samples["train"], state.step)
@@ -82,7 +88,6 @@ def _train(
     with RunReporter(
         folder, state.progress, config.loop.log_every, active=runtime.is_main
     ) as reporter:
-        saver = _Saver(config, state, folder, active=runtime.is_main)
 
         def after_step(step: int, scalars: dict[str, float]) -> None:
             reporter.step(step, scalars)
@@ -96,79 +101,47 @@ def _train(
                 held_out = _loader(config, samples["val"], batch_size=config.loop.batch)
                 figures = validate(state.averaged.model, config.task, held_out, runtime)
                 reporter.figures(state.step, figures)
-                saver.save(figures)
+                best = state.early_stop.see(epoch, error_of(figures))
+                over = over or state.early_stop.is_over(epoch)
+                saver.save(figures, best=best, finished=over)
+            over = bool(runtime.largest(float(over)))
+
+
+def _is_over(config: RunConfig, state: RunState, runtime: Runtime) -> bool:
+    epoch = state.step // steps_per_epoch(config, runtime.world)
+    return state.progress.at(state.step) >= 1 or state.early_stop.is_over(epoch)
 
 
 def steps_per_epoch(config: RunConfig, world: int) -> int:
     return max(config.data.samples_per_epoch // (config.loop.batch * world), 1)
 
 
-def _new_state(config: RunConfig, runtime: Runtime, init: Path | None) -> RunState:
-    student = checkpoint.build_model(config.task, config.variant)
+def _prepare(
+    config: RunConfig, runtime: Runtime, teacher: Teacher | None, init: Path | None
+) -> tuple[Recipe, RunState]:
+    """Everything on its device, every process with the same weights."""
+    student = checkpoint.build_model(config.task, config.variant, config.data.input_size)
     if init is not None:
         warm_start.initialise(student, config.task, config.variant, init)
+    network = teacher.network if teacher else None
+    method = build_method(config, student, network)
+    adapters = method if isinstance(method, nn.Module) else nn.Module()
     layout = torch.channels_last if config.hardware.channels_last else torch.contiguous_format
-    student = student.to(runtime.device)
-    runtime.share_weights(student)
-    student = student.to(memory_format=layout)  # type: ignore[call-overload]
-    total_steps = config.loop.epochs * steps_per_epoch(config, runtime.world)
-    return RunState(
+    for module in (student, adapters, network):
+        if module is not None:
+            module.to(runtime.device)
+            runtime.share_weights(module)
+            module.to(memory_format=layout)  # type: ignore[call-overload]
+    state = RunState(
         student=student,
         averaged=AveragedModel(student, config.optimiser.ema_decay),
-        optimiser=optimiser_for(student, config.optimiser),
-        progress=Progress(config.loop, total_steps),
+        optimiser=optimiser_for(nn.ModuleList([student, adapters]), config.optimiser),
+        progress=Progress(config.loop, config.loop.epochs * steps_per_epoch(config, runtime.world)),
+        adapters=adapters,
+        early_stop=EarlyStop(config.loop.patience),
     )
-
-
-def _restore(state: RunState, config: RunConfig, path: Path) -> None:
-    saved = checkpoint.load(path)
-    if (saved["task"], saved["variant"]) != (config.task, config.variant):
-        raise checkpoint.CheckpointError(f"{path}: is for {saved['task']} {saved['variant']}")
-    state.student.load_state_dict(saved["raw_model"])
-    state.averaged.model.load_state_dict(saved["model"])
-    state.optimiser.load_state_dict(saved["optimizer"])
-    state.step = saved["step"]
-    state.progress.resume(saved["minutes"])
-    checkpoint.restore_random_state(saved["rng"])
-
-
-class _Saver:
-    """Writes `last.pt`: every few minutes, and whenever asked."""
-
-    def __init__(self, config: RunConfig, state: RunState, folder: Path, *, active: bool) -> None:
-        self._config, self._state, self._active = config, state, active
-        self._path, self._figures = folder / "last.pt", dict[str, float]()
-        self._saved = time.monotonic()
-
-    def save_if_due(self) -> None:
-        if time.monotonic() - self._saved > 60 * self._config.loop.checkpoint_minutes:
-            self.save(self._figures)
-
-    def save(self, figures: dict[str, float]) -> None:
-        self._saved, self._figures = time.monotonic(), figures
-        if not self._active:
-            return
-        config, state = self._config, self._state
-        content = {
-            "task": config.task,
-            "variant": config.variant,
-            "model": state.averaged.model.state_dict(),
-            "raw_model": state.student.state_dict(),
-            "optimizer": state.optimiser.state_dict(),
-            "step": state.step,
-            "minutes": state.progress.minutes,
-            "config": config.as_dict(),
-            "figures": figures,
-            "rng": checkpoint.random_state(),
-        }
-        checkpoint.save(content, self._path)
-        note = {
-            "config": config.as_dict(),
-            "steps": state.step,
-            "minutes": round(state.progress.minutes, 1),
-            "metrics": {"validation": {"protocol": "held-out synthetic persons", **figures}},
-        }
-        self._path.with_name("note.json").write_text(json.dumps(note, indent=2) + "\n")
+    weighting = decaying(config.weights, config.method.decay_warmup)
+    return Recipe(method, weighting, config.optimiser, runtime, network), state
 
 
 def _train_batches(

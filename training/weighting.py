@@ -29,15 +29,38 @@ Weighting = Callable[[Terms, float], Mapping[str, float]]
 
 
 def constant(weights: Mapping[str, float]) -> Weighting:
-    """The same weights throughout. A term without a weight, or the reverse, is an error."""
+    """The same weights throughout. A term without a weight, or the reverse, is an error; what
+    weighs 0 may be left out by the method."""
 
     def weigh(terms: Terms, progress: float) -> Mapping[str, float]:
         names = terms.all().keys()
-        if names != weights.keys():
+        if names - weights.keys() or {name for name in weights if weights[name]} - names:
             raise ValueError(f"weights are for {sorted(weights)}, the terms are {sorted(names)}")
-        return weights
+        return {name: weights[name] for name in names}
 
     return weigh
+
+
+def decaying(weights: Mapping[str, float], warmup: float) -> Weighting:
+    """Equations 8 and 9 of MLCM-KD: task terms by their weights, those from a teacher also times
+    `distillation_decay`."""
+    unscaled = constant(weights)
+
+    def weigh(terms: Terms, progress: float) -> Mapping[str, float]:
+        scale = distillation_decay(progress, warmup)
+        given = unscaled(terms, progress)
+        return {name: given[name] * (scale if name in terms.distill else 1.0) for name in given}
+
+    return weigh
+
+
+def distillation_decay(progress: float, warmup: float) -> float:
+    """Equation 7: gamma, 1 up to the end of the warm-up, then falling by the rest of the run.
+
+    progress: t / T, 0 to 1. warmup: alpha / T; the paper names no value. At the end of the run
+    gamma is alpha / T, not 0; with a warm-up of 1 it stays 1.
+    """
+    return 1.0 if progress <= warmup else 1.0 - (progress - warmup)
 
 
 def total(terms: Terms, weights: Mapping[str, float]) -> Tensor:

@@ -20,6 +20,7 @@ from tests.gateways import good_image
 def _settings(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The command configures the process' logging: put back what the other tests rely on."""
     monkeypatch.setenv("THERMAL_MODEL_REPOSITORY", str(repository))
+    monkeypatch.setenv("THERMAL_BACKEND", "embedded")
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     root.handlers.clear()  # or they would be closed

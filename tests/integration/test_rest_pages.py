@@ -49,7 +49,7 @@ async def test_live_touches_nothing(client: httpx.AsyncClient, backend: FakeBack
 
 
 async def test_ready_asks_the_backend(client: httpx.AsyncClient, backend: FakeBackend) -> None:
-    assert (await client.get("/readyz")).json() == {"status": "ready"}
+    assert (await client.get("/readyz")).json() == {"status": "ready", "backend": "fake"}
     backend.is_ready = False
     response = await client.get("/readyz")
     assert response.status_code == 503
@@ -70,7 +70,7 @@ async def test_metrics(client: httpx.AsyncClient) -> None:
         "thermal_requests", "thermal_request_duration_seconds", "thermal_stage_duration_seconds",
         "thermal_inference_duration_seconds", "thermal_inference_batch_size",
         "thermal_inflight_requests", "thermal_queued_requests", "thermal_rejected",
-        "thermal_faces", "thermal_model_info",
+        "thermal_faces", "thermal_model_info", "thermal_ready",
     }  # fmt: skip
     assert len(families["thermal_model_info"].samples) == 4
 
@@ -108,9 +108,9 @@ async def test_description(client: httpx.AsyncClient) -> None:
     names = {parameter["name"] for parameter in operation["parameters"]}
     assert {"variant", "boxes", "include", "deadline_ms", "X-Deadline-Ms"} <= names
     assert set(operation["responses"]) == {
-        "200", "400", "413", "415", "422", "429", "500", "502", "503", "504",
+        "200", "400", "401", "413", "415", "422", "429", "500", "502", "503", "504",
     }  # fmt: skip
-    assert "http" not in str(document).replace("thermal", "")
+    assert "://" not in str(document)
 
 
 async def test_the_page_sends_no_option_twice(client: httpx.AsyncClient) -> None:

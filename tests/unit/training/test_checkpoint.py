@@ -23,6 +23,16 @@ def test_a_model_comes_back(tmp_path: Path) -> None:
         assert torch.equal(value, saved["model"][name]), name
 
 
+def test_a_landmark_network_comes_back_in_its_size(tmp_path: Path) -> None:
+    for size, stored in ((64, {"input_size": 64}), (256, {})):
+        model = checkpoint.build_model("landmarks", "t", size)
+        saved = {"task": "landmarks", "variant": "t", "model": model.state_dict(), **stored}
+        checkpoint.save(saved, tmp_path / "last.pt")
+        loaded, file = checkpoint.load_model(tmp_path / "last.pt")
+        assert loaded.state_dict()["head.cls_x.weight"].shape[0] == 2 * size
+        assert file["input_size"] == size
+
+
 def test_a_failed_save_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "last.pt"
     checkpoint.save(content(), path)

@@ -19,7 +19,8 @@ batch = 4
 [weights]
 kl = 1
 """
-CONFIGS = sorted(Path("training/configs").glob("*.toml"))
+FOLDER = Path("training/configs")
+CONFIGS = sorted(FOLDER.rglob("*.toml"))
 
 
 @pytest.fixture
@@ -60,11 +61,25 @@ def test_a_checkpoint_can_hold_it(path: Path) -> None:
         ("task=segmentation", "task: 'segmentation' is not one of"),
         ("hardware.precision=fp16", r"hardware\.precision"),
         ("loop.batch=9", r"loop\.batch: larger"),
+        ("weights={kl=0}", "weights: none is above 0"),
+        ("method.reverse_target=both", r"method\.reverse_target: 'both' is not one of"),
+        ("method.decay_warmup=1.1", r"method\.decay_warmup: a part of the run"),
+        ("method.sigma=-1", r"method\.sigma: at least 0"),
+        ("data.input_size=64", r"data\.input_size: bf16 needs 96 pixels"),
+        ("teacher.file=a", r"teacher\.file: unknown"),
     ],
 )
 def test_what_is_wrong_is_named(path: Path, override: str, complaint: str) -> None:
     with pytest.raises(ConfigError, match=complaint):
         load_config(path, [override])
+
+
+def test_only_landmarks_have_modalities_and_sizes(path: Path) -> None:
+    detector = ["task=detector", "variant=nano"]
+    assert load_config(path, detector).task == "detector"
+    for other in ("data.modality=rgb", "data.input_size=128"):
+        with pytest.raises(ConfigError, match="modality and input_size are for landmarks"):
+            load_config(path, [*detector, other])
 
 
 def test_a_missing_setting_is_named(path: Path) -> None:
@@ -75,5 +90,5 @@ def test_a_missing_setting_is_named(path: Path) -> None:
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
 def test_committed_configs_are_valid(config: Path) -> None:
-    assert load_config(config).name == config.stem
+    assert load_config(config).name == "_".join(config.relative_to(FOLDER).with_suffix("").parts)
     assert f"python -m training.train {config}" in config.read_text().splitlines()[0]

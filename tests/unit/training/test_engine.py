@@ -11,7 +11,7 @@ from training.data.sample import LandmarkBatch
 from training.data.stream import StreamSampler
 from training.devices import Runtime
 from training.engine import Batch, NonFiniteLoss, Recipe, RunState, evaluate, train_one_epoch
-from training.schedule import AveragedModel, Progress, learning_rate, optimiser_for
+from training.schedule import AveragedModel, EarlyStop, Progress, learning_rate, optimiser_for
 from training.weighting import Method, Terms, constant, total
 
 CPU = Runtime(torch.device("cpu"), "fp32")
@@ -79,6 +79,45 @@ def test_a_non_finite_term_stops_the_run_by_name() -> None:
         train_one_epoch(recipe(broken), run, batches(), 5, ignore)
     for old, new in zip(before, run.student.parameters(), strict=True):
         assert torch.equal(old, new)
+
+
+def test_a_broken_gradient_stops_the_run_before_the_step() -> None:
+    def broken(batch: Any, student: nn.Module, teacher: nn.Module | None) -> Terms:
+        weight = next(student.parameters())
+        # The value is 0, its gradient 0 * inf.
+        return Terms(task={"a": (weight * 0).sum().sqrt()}, distill={"b": weight.sum() * 0})
+
+    run = state()
+    with pytest.raises(NonFiniteLoss, match="gradient norm nan"):
+        train_one_epoch(recipe(broken), run, batches(), 5, ignore)
+    assert all(torch.isfinite(value).all() for value in run.student.parameters())
+
+
+def test_a_methods_own_weights_are_trained_but_not_averaged() -> None:
+    def adapted(batch: Any, student: nn.Module, teacher: nn.Module | None) -> Terms:
+        weight = next(student.parameters())
+        return Terms(task={"a": (weight.sum() - run.adapters(torch.ones(1, 1)).sum()).square()})
+
+    run = state()
+    run.adapters = nn.Linear(1, 1)
+    run.optimiser = optimiser_for(nn.ModuleList([run.student, run.adapters]), OPTIMISER)
+    before = [value.clone() for value in run.adapters.parameters()]
+    train_one_epoch(recipe(adapted, a=1.0), run, batches(), 3, ignore)
+    for old, new in zip(before, run.adapters.parameters(), strict=True):
+        assert not torch.equal(old, new)
+    assert run.averaged.model.state_dict().keys() == run.student.state_dict().keys()
+
+
+def test_early_stop_waits_for_its_epochs() -> None:
+    stop = EarlyStop(patience=2)
+    assert stop.see(1, math.inf)  # even a first failure is the best so far
+    assert stop.see(2, 0.5)
+    assert not stop.see(3, 0.5)
+    assert not stop.is_over(3)
+    assert not stop.see(4, 0.6)
+    assert stop.is_over(4)
+    assert (stop.error, stop.epoch) == (0.5, 2)
+    assert not EarlyStop(patience=0).is_over(1000)
 
 
 def test_terms_and_weights_must_be_the_same() -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from service.vision.simcc import decode_simcc
-from training import export
+from training import checkpoint, export
 from training.agreement import (
     Disagreement,
     Outputs,
@@ -172,6 +172,15 @@ def test_boxes_may_swap_places_where_scores_tie_and_nowhere_else() -> None:
     swapped = {"boxes": boxes[:, [1, 0]], "scores": expected["scores"][:, :2]}
     with pytest.raises(Disagreement, match="boxes: rank 0 is"):
         compare_boxes(expected, swapped)
+
+
+def test_a_network_for_colours_is_not_served(tmp_path: Path) -> None:
+    content = {"task": "landmarks", "variant": "t", "config": {"data": {"modality": "rgb"}}}
+    path = tmp_path / "last.pt"
+    checkpoint.save({**content, "model": rtmpose.build("t").state_dict()}, path)
+    with pytest.raises(SystemExit, match="trained on colours"):
+        export.main(["--checkpoint", str(path), "--out", str(tmp_path / "model.onnx")])
+    assert not (tmp_path / "model.onnx").exists()
 
 
 def test_what_cannot_be_exported(tmp_path: Path) -> None:

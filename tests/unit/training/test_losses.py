@@ -37,6 +37,12 @@ def test_targets_with_label_beta_are_those_of_rtmpose() -> None:
     )
 
 
+def test_targets_of_no_width_are_one_hot() -> None:
+    targets = simcc_targets(torch.tensor([[3.2, -9.0, 99.0]]), 16, 2.0, 0.0)
+    assert targets[0].argmax(-1).tolist() == [6, 0, 15]
+    assert (targets.sum(-1) == 1).all()
+
+
 def test_targets_far_outside_stay_finite() -> None:
     assert torch.isfinite(simcc_targets(torch.tensor([[-4e4, 4e4]]), 512, 2.0, 6.0)).all()
 

@@ -9,6 +9,8 @@ from training.metrics import (
     error_figures,
     interocular,
     match_detections,
+    nme_diagonal,
+    nme_io,
     normalised_errors,
     precision_recall_curve,
     recall_and_precision,
@@ -44,6 +46,16 @@ def test_errors_count_weighted_points_alone() -> None:
     errors = normalised_errors(predicted, target, weight, np.full(2, 10.0, np.float32))
     assert errors[0] == pytest.approx(0.25)
     assert np.isnan(errors[1])
+
+
+def test_errors_over_the_eyes_and_over_the_diagonal() -> None:
+    target = np.zeros((1, 68, 2), np.float32)
+    target[0, 36], target[0, 45], target[0, 8] = (0, 0), (40, 0), (30, 30)
+    predicted = target + np.array([3, 4], np.float32)
+    weight = np.ones((1, 68), np.float32)
+    assert nme_io(predicted, target, weight)[0] == pytest.approx(5 / 40)
+    assert nme_diagonal(predicted, target, weight)[0] == pytest.approx(5 / 50)
+    assert np.isnan(nme_io(predicted, target, weight * 0)).all()
 
 
 def test_shapes_must_match() -> None:
@@ -139,3 +151,16 @@ def test_detection_summary_suppresses_doubles() -> None:
     assert (figures["ap"], figures["recall"], figures["precision"]) == (1.0, 1.0, 1.0)
     assert (figures["recall_small"], figures["recall_medium"]) == (1.0, 1.0)
     assert np.isnan(figures["recall_large"])
+
+
+def test_points_that_nobody_marked_measure_nothing() -> None:
+    points = np.random.default_rng(0).uniform(0, 200, (2, 68, 2)).astype(np.float32)
+    weight = np.ones((2, 68), np.float32)
+    points[0, [36, 50]], weight[0, [36, 50]] = np.nan, 0
+    predicted = np.where(np.isnan(points), 7, points + np.float32(3))
+    figures = summarise_landmarks(predicted, points, weight)
+    size = box_size(bounding_boxes(points))
+    assert np.isfinite(size).all()
+    assert figures["nme_box_mean"] == pytest.approx(np.mean(np.sqrt(18) / size), rel=1e-4)
+    eyes = float(interocular(points[1:])[0])  # the other face has no outer corner
+    assert figures["nme_io_mean"] == pytest.approx(np.sqrt(18) / eyes, rel=1e-4)

@@ -263,3 +263,15 @@ def test_publishing_loads_neither_torch_nor_the_web() -> None:
     code = f"import sys, training.publish; print({heavy} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "set()"
+
+
+def test_the_licence_is_that_of_the_data(tmp_path: Path, repository: Path, gate: Path) -> None:
+    source = network(tmp_path, 1.0)
+    publish(source, NAME, repository, gate=gate)
+    assert served(repository).licence == "Apache-2.0"
+    trained = {"config": {"data": {"pool": "", "sets": ["tfake=somewhere"]}}}
+    publish(source, NAME, repository, trained, gate)
+    assert "non-commercial" in served(repository).licence
+    note = {"quantised_from": file_sha256(source)}  # which says nothing of the data
+    publish(source, f"{NAME}_int8", repository, note, gate)
+    assert served(repository, f"{NAME}_int8").licence == served(repository).licence

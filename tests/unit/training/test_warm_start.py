@@ -91,6 +91,8 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
         initialise(build_model("landmarks", "t"), "landmarks", "t", path)
     with pytest.raises(CheckpointError, match="this run trains"):
         initialise(build_model("detector", "nano"), "detector", "nano", path)
+    with pytest.raises(CheckpointError, match="size mismatch"):
+        initialise(build_model("landmarks", "s", 128), "landmarks", "s", path)
     with pytest.raises(CheckpointError, match="no such"):
         initialise(source, "landmarks", "s", tmp_path / "none.onnx")
     detector = served("face_detector")

@@ -19,14 +19,21 @@ def test_a_mean_per_channel() -> None:
     assert given[:, :, 0, 0].tolist() == [[2.0, 1.0, 0.0]] * 2
 
 
+def test_colours_keep_their_order() -> None:
+    images = torch.tensor([0, 100, 200], dtype=torch.uint8).reshape(1, 3, 1, 1)
+    given = normalise_input(images)
+    assert given.shape == (1, 3, 1, 1)
+    assert given.flatten().tolist() == [(v - MEAN) / DEVIATION for v in (0, 100, 200)]
+
+
 @pytest.mark.parametrize(
     "images",
     [
         torch.zeros(1, 1, 4, 4),
-        torch.zeros(1, 3, 4, 4, dtype=torch.uint8),
+        torch.zeros(1, 2, 4, 4, dtype=torch.uint8),
         torch.zeros(1, 4, 4, dtype=torch.uint8),
     ],
 )
-def test_anything_but_single_channel_bytes_is_refused(images: torch.Tensor) -> None:
+def test_anything_but_grey_or_colour_bytes_is_refused(images: torch.Tensor) -> None:
     with pytest.raises(ValueError, match="want uint8"):
         normalise_input(images)

@@ -12,10 +12,14 @@ from training.synthesis.config import DEFAULT, PERSON, SOURCES, SynthesisConfig
 from training.synthesis.config.camera import CameraConfig
 from training.synthesis.config.knobs import log_uniform, pick
 from training.synthesis.config.person import HairConfig
+from training.synthesis.config.rgb import ColourConfig, RgbConfig
 from training.synthesis.gallery import CAMERA_ROWS, QUIET
 from training.synthesis.gallery_person import ROWS
+from training.synthesis.gallery_rgb import CAMERA_ROWS as RGB_ROWS
+from training.synthesis.gallery_rgb import PERSON_ROWS as COLOUR_ROWS
 from training.synthesis.hair import HAIRLINES
 from training.synthesis.page import with_tables
+from training.synthesis.rgb_skin import HAIRS, IRISES
 
 PAGE = Path("docs/synthesis.md")
 
@@ -65,12 +69,22 @@ def test_every_knob_of_camera_and_person_has_its_picture() -> None:
               "room_spread_k", "forehead_per_k", "person_k", "emissivity", "emissivity_spread",
               "reflected_k", "height", "bare_arms_chance", "backwards_chance", "breath_k",
               "squint_chance"}  # fmt: skip
-    assert {name for name, _, _ in _knobs(PERSON)} - shown == usual | unseen
+    colours = {item.name for item in fields(ColourConfig)}
+    assert {name for name, _, _ in _knobs(PERSON)} - shown - colours == usual | unseen
+
+
+def test_the_sheet_of_colours_shows_knobs_that_there_are() -> None:
+    shown = {name for row in COLOUR_ROWS for setting in row.settings for name in setting}
+    assert shown - {"glasses"} <= {item.name for item in fields(ColourConfig)}
+    shown = {name for row in RGB_ROWS for setting in row.settings for name in setting}
+    assert shown <= {item.name for item in fields(RgbConfig)}
 
 
 def test_names_of_kinds_are_those_that_can_be_drawn() -> None:
     assert set(DEFAULT.background.things) == set(DRAW)
     assert set(HairConfig().styles) == {*HAIRLINES, "none"}
+    assert set(ColourConfig().eyes) == set(IRISES)
+    assert set(ColourConfig().hair) == {*HAIRS, "dyed"}
 
 
 @pytest.mark.parametrize(
