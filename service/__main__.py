@@ -51,6 +51,8 @@ async def _serve(settings: Settings, gateway: Gateway) -> int:
             gateway.rest_app(),
             host=settings.host,
             port=settings.rest_port,
+            ssl_certfile=settings.tls_certificate,
+            ssl_keyfile=settings.tls_key,
             lifespan="off",  # the gateway's own context below covers every door
             log_config=None,
             access_log=False,  # the edge writes one line a request

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from service.admission import Admission
 from service.backends.base import Backend
 from service.backends.ort import OrtBackend
+from service.backends.triton import TritonBackend, models_at
 from service.catalogue import Catalogue
 from service.landmarks import LandmarkService, Limits
 from service.readiness import Readiness
@@ -23,8 +24,6 @@ from service.workers import Workers
 
 log = logging.getLogger("thermal.gateway")
 
-_ENGINES = {"onnxruntime": frozenset({"onnxruntime"})}  # backend -> engines it can run
-
 
 class Gateway:
     """All parts of a running service, wired. Use as an async context: models load in background."""
@@ -34,7 +33,7 @@ class Gateway:
         self.backend = backend or _make_backend(settings)
         self.catalogue = Catalogue(
             settings.model_repository,
-            engines=_ENGINES[settings.backend],
+            engines=self.backend.engines,
             default_variant=settings.variant,
             default_precision=settings.precision,
             default_detector=settings.detector,
@@ -61,7 +60,10 @@ class Gateway:
             max_images=settings.max_images,
             timeout=settings.body_timeout_s,
         )
+        self._api_tokens = settings.api_tokens()
+        self._check_models_s = settings.check_models_s
         self._loading: asyncio.Task[None] | None = None
+        self._keeping: asyncio.Task[None] | None = None
 
     def rest_app(self) -> FastAPI:
         """The REST door."""
@@ -73,16 +75,17 @@ class Gateway:
             workers=self.workers,
             intake=Intake(self._body_limits, self.telemetry),
         )
-        return create_app(deps)
+        return create_app(deps, self._api_tokens)
 
     async def loaded(self) -> None:
-        """Wait until every model has been loaded or refused."""
+        """Wait until every model has been loaded or refused, or the backend does not answer."""
         assert self._loading is not None, "only inside the context"
         await self._loading
 
     async def __aenter__(self) -> Self:
         self._loading = asyncio.create_task(self.catalogue.load(self.backend))
-        self._loading.add_done_callback(_report)
+        self._keeping = asyncio.create_task(self._keep_loaded(self._loading))
+        self._keeping.add_done_callback(_report)
         return self
 
     async def __aexit__(
@@ -91,11 +94,18 @@ class Gateway:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        assert self._loading is not None
-        self._loading.cancel()
-        await asyncio.gather(self._loading, return_exceptions=True)
+        assert self._loading is not None and self._keeping is not None
+        self._keeping.cancel()  # and with it the loading that it may be waiting for
+        await asyncio.gather(self._loading, self._keeping, return_exceptions=True)
         await self.backend.aclose()
         await asyncio.to_thread(self.workers.close)
+
+    async def _keep_loaded(self, loading: asyncio.Task[None]) -> None:
+        """An engine that starts late, or anew, gets its models without anybody's help."""
+        await loading
+        while True:
+            await asyncio.sleep(self._check_models_s)
+            await self.catalogue.load(self.backend)
 
 
 def bootstrap(settings: Settings, *, backend: Backend | None = None) -> Gateway:
@@ -106,6 +116,10 @@ def bootstrap(settings: Settings, *, backend: Backend | None = None) -> Gateway:
 
 
 def _make_backend(settings: Settings) -> Backend:
+    if settings.backend == "triton" or (settings.backend == "auto" and _finds_triton(settings)):
+        log.info("backend", extra={"facts": {"backend": "triton", "url": settings.triton_url}})
+        return TritonBackend(settings.triton_url)
+    log.info("backend", extra={"facts": {"backend": "embedded", "device": settings.device}})
     return OrtBackend(
         settings.model_repository,
         threads=settings.inference_threads,
@@ -115,6 +129,12 @@ def _make_backend(settings: Settings) -> Backend:
     )
 
 
-def _report(loading: asyncio.Task[None]) -> None:
-    if not loading.cancelled() and loading.exception():
-        log.error("loading the models failed", exc_info=loading.exception())
+def _finds_triton(settings: Settings) -> bool:
+    """Whether a Triton answers that has models of ours: another project's may use that port."""
+    ours = {file.parent.name for file in settings.model_repository.glob("*/config.pbtxt")}
+    return bool(ours & models_at(settings.triton_url))
+
+
+def _report(keeping: asyncio.Task[None]) -> None:
+    if not keeping.cancelled() and keeping.exception():
+        log.error("loading the models failed", exc_info=keeping.exception())

@@ -7,8 +7,17 @@ from pathlib import Path
 from typing import Final
 
 from service.backends.base import Backend
-from service.card import CardError
-from service.entries import Entry, Model, State, check_files, network_of, refuse, scan
+from service.card import CardError, ModelCard
+from service.entries import (
+    Entry,
+    Model,
+    State,
+    check_files,
+    check_version,
+    network_of,
+    refuse,
+    scan,
+)
 from service.errors import BackendError, BackendUnavailable, VariantUnavailable
 from service.networks import NetworkError
 from service.telemetry import Telemetry
@@ -20,7 +29,7 @@ FALLBACK: Final = ("fp32", "fp16", "int8")
 
 
 class Catalogue:
-    """Reads the repository once; `load` then brings each model up, off the request path."""
+    """Reads the repository once; `load` then brings its models up, off the request path."""
 
     def __init__(
         self,
@@ -43,10 +52,23 @@ class Catalogue:
         self._detector_sizes = sorted({c.input_size[0] for c in cards if c.task == "detector"})
 
     async def load(self, backend: Backend) -> None:
-        """Check and load every model; the default ones first, so that readiness comes early."""
+        """Check and load every model; the default ones first, so that readiness comes early.
+
+        Call it again to load what a backend that was away lacks, or has lost. While it is away,
+        models keep their state: whoever calls them hears of it at once.
+        """
         for entry in sorted(self.entries, key=self._urgency):
-            if entry.state is State.LOADING:
-                await self._load_one(entry, backend)
+            if entry.state is State.REFUSED:
+                continue
+            try:
+                there = await backend.ready(entry.name)
+                if entry.state is State.READY and not there:
+                    self._lose(entry, backend.name)
+                if entry.state is State.LOADING:
+                    await self._load_one(entry, backend)
+            except BackendError as error:  # no answer: nothing is known of the model
+                if entry.state is State.LOADING:
+                    entry.reason = str(error)
 
     async def _load_one(self, entry: Entry, backend: Backend) -> None:
         assert entry.card is not None and entry.config is not None
@@ -54,16 +76,24 @@ class Catalogue:
             await asyncio.to_thread(check_files, self._repository / entry.name, entry.card)
             await backend.load(entry.name)
             metadata = await backend.metadata(entry.name)
+            check_version(entry.card, metadata)
             entry.model = Model(entry.card, metadata, network_of(entry.card, metadata))
+        except BackendUnavailable:
+            raise
         except (CardError, NetworkError, BackendError, OSError) as error:
             refuse(entry, "a file cannot be read" if isinstance(error, OSError) else str(error))
             return
-        entry.state = State.READY
+        entry.state, entry.reason = State.READY, None
         card = entry.card
-        labels = (card.name, card.task, card.variant, card.precision, str(card.version))
-        self._telemetry.model_info.labels(*labels, backend.name).set(1)
+        self._telemetry.model_info.labels(*_labels(card, backend.name)).set(1)
         self._telemetry.inference_duration.labels(card.name, backend.name)
         log.info("model loaded", extra={"facts": {"model": card.name, "version": card.version}})
+
+    def _lose(self, entry: Entry, backend: str) -> None:
+        assert entry.card is not None
+        entry.state, entry.model = State.LOADING, None
+        self._telemetry.model_info.remove(*_labels(entry.card, backend))
+        log.warning("the backend lost a model", extra={"facts": {"model": entry.name}})
 
     def landmarks(self, variant: str | None, precision: str | None) -> Model:
         """The landmark model for a request; None stands for the default.
@@ -158,6 +188,10 @@ class Catalogue:
 
     def _urgency(self, entry: Entry) -> tuple[bool, str]:
         return not any(entry in walk for walk in self._needs().values()), entry.name
+
+
+def _labels(card: ModelCard, backend: str) -> tuple[str, ...]:
+    return card.name, card.task, card.variant, card.precision, str(card.version), backend
 
 
 def _first_ready(walk: Iterable[Entry]) -> Model | None:

@@ -106,6 +106,12 @@ def check_files(folder: Path, card: ModelCard) -> None:
             raise CardError(f"SHA-256 of {path} does not match the card")
 
 
+def check_version(card: ModelCard, metadata: ModelMetadata) -> None:
+    """CardError when the backend serves another version than the one that the card describes."""
+    if metadata.version != str(card.version):
+        raise CardError(f"the backend serves version {metadata.version}, not {card.version}")
+
+
 def network_of(card: ModelCard, metadata: ModelMetadata) -> DetectorNetwork | LandmarkNetwork:
     """How to call the model. NetworkError when the engine's metadata is of something else."""
     if card.task == "landmarks":

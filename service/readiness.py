@@ -16,6 +16,7 @@ class Readiness:
     def __init__(self, catalogue: Catalogue, backend: Backend) -> None:
         self._catalogue = catalogue
         self._backend = backend
+        self.backend_name = backend.name
         self.draining = False
 
     async def missing(self) -> list[str]:
@@ -29,5 +30,5 @@ class Readiness:
             async with asyncio.timeout(_PROBE_SECONDS):
                 ready = [await self._backend.ready(name) for name in names]
         except (TimeoutError, BackendError):
-            return [f"backend {self._backend.name}: no answer"]
+            return [f"backend {self.backend_name}: no answer"]
         return [f"{name}: not ready" for name, ok in zip(names, ready, strict=True) if not ok]

@@ -1,14 +1,17 @@
 """Every setting, from the environment: `THERMAL_REST_PORT=9000 python -m service`."""
 
 import os
+import re
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "THERMAL_"
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{16,}")  # RFC 6750's characters, too many to guess
 
 
 def _cores() -> int:
@@ -19,16 +22,28 @@ def _cores() -> int:
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
-    # Loopback: the service has no authentication, so opening it to a network is a choice to make.
+    # Loopback: without tokens everybody may ask, so opening it to a network is a choice to make.
     host: str = "127.0.0.1"
     # The unprivileged port that people try first.
     rest_port: int = Field(default=8080, ge=0, le=65535)
 
+    # A file with one API token a line ("#" starts a comment). None: nobody is asked for a token.
+    api_tokens_file: Path | None = None
+    # PEM files, both or none. None: plain HTTP, as behind a proxy that ends TLS.
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+
     # Next to the code, so that a fresh clone starts without a setting.
     model_repository: Path = Path("model_repository")
-    # In-process: starts anywhere with one command.
-    backend: Literal["onnxruntime"] = "onnxruntime"
-    # The processor is always there. `cuda` needs the `gpu` extra.
+    # Triton if one with our models answers at the start, else `embedded`, ONNX Runtime in this
+    # process: starts anywhere with one command. Production names `triton`, and waits for it.
+    backend: Literal["auto", "triton", "embedded"] = "auto"
+    # Triton's gRPC door, on its usual port.
+    triton_url: str = "127.0.0.1:8001"
+    # Seconds between two looks at which models the backend has: it may have started anew.
+    check_models_s: float = Field(default=2.0, gt=0)
+    # Of `embedded`; Triton's models name their own. The processor is always there. `cuda` needs
+    # the `gpu` extra.
     device: Literal["cpu", "cuda"] = "cpu"
     # Comma-separated folders to load. Empty: everything that the backend can run.
     models: Annotated[tuple[str, ...], NoDecode] = ()
@@ -83,6 +98,42 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(name.strip() for name in value.split(",") if name.strip())
         return value
+
+    @model_validator(mode="after")
+    def _files_fit(self) -> Self:
+        """What is wrong with a file is known at the start, not at the first request."""
+        for name in ("api_tokens_file", "tls_certificate", "tls_key"):
+            if (file := getattr(self, name)) is not None:
+                try:
+                    file.open("rb").close()
+                except OSError as error:
+                    raise ValueError(f"{name}: {file}: {error.strerror}") from None
+        self.api_tokens()
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key: both or none")
+        if self.tls_certificate and self.tls_key:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            try:  # a password, never a prompt: nobody sits at the service's terminal
+                context.load_cert_chain(self.tls_certificate, self.tls_key, password="")
+            except OSError as error:
+                raise ValueError(f"tls_certificate, tls_key: {error}") from None
+        return self
+
+    def api_tokens(self) -> frozenset[str]:
+        """The tokens of `api_tokens_file`, none without one. Raises ValueError, without a token."""
+        if self.api_tokens_file is None:
+            return frozenset()
+        lines = self.api_tokens_file.read_text(encoding="utf-8").splitlines()
+        tokens = {number: line.strip() for number, line in enumerate(lines, 1)}
+        tokens = {number: token for number, token in tokens.items() if token and token[0] != "#"}
+        for number, token in tokens.items():
+            if not _TOKEN.fullmatch(token):
+                raise ValueError(
+                    f"api_tokens_file, line {number}: at least 16 of A-Z a-z 0-9 - . _ ~ + / ="
+                )
+        if not tokens:
+            raise ValueError("api_tokens_file: no token in it")
+        return frozenset(tokens.values())
 
 
 def unknown_settings(environment: Mapping[str, str]) -> list[str]:

@@ -63,6 +63,7 @@ class Telemetry:
             registry=self.registry,
         )  # fmt: skip
         self.faces = Counter("thermal_faces_total", "Faces answered.", registry=self.registry)
+        self.ready = self._gauge("thermal_ready", "1 if requests should come here, as in /readyz.")
         self.model_info = self._gauge(
             "thermal_model_info", "1 for each model that is loaded.",
             "model", "task", "variant", "precision", "version", "backend",

@@ -45,6 +45,7 @@ class FakeBackend:
     """
 
     name = "fake"
+    engines = frozenset({"onnxruntime"})
 
     def __init__(
         self, *, faces: Sequence[Corners] = (FACE_BOX,), score: float = FACE_SCORE

@@ -20,6 +20,7 @@ GOOD = (160, 120)  # height and width of `good_image`
 def settings(repository: Path, **changes: Any) -> Settings:
     """Settings of a small, quick service."""
     defaults: dict[str, Any] = {
+        "backend": "embedded",  # whatever else runs on this machine
         "worker_threads": 2,
         "max_inflight": 4,
         "drain_delay_s": 0.0,

@@ -83,6 +83,33 @@ def detector_model(
     return _model(nodes, constants, ("image", TensorProto.UINT8, (1, side, side)), outputs)
 
 
+def slow_model(steps: int) -> bytes:
+    """As `landmarks_model`, but all points near zero, after large matrix products in a row.
+
+    A step is about 30 ms of one core; the engine can leave between two of them.
+    """
+    nodes = [
+        helper.make_node("Cast", ["tensor"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["floats", "small"], ["scaled"]),  # or the products would overflow
+        helper.make_node("Tile", ["scaled", "tiles"], ["x0"]),  # 1024 x 1024
+        *(helper.make_node("MatMul", [f"x{i}", f"x{i}"], [f"x{i + 1}"]) for i in range(steps)),
+        helper.make_node("ReduceMean", [f"x{steps}"], ["row"], axes=[1, 2], keepdims=0),
+        helper.make_node("Slice", ["row", "first", "last", "axis"], ["part"]),
+        helper.make_node("Reshape", ["part", "points"], ["keypoints"]),
+    ]
+    constants: dict[str, NDArray[Any]] = {
+        "small": np.array(1e-6, np.float32),
+        "tiles": np.array([1, 1, 4, 4], np.int64),
+        "first": np.array([0], np.int64),
+        "last": np.array([68 * 4], np.int64),
+        "axis": np.array([1], np.int64),
+        "points": np.array([-1, 68, 4], np.int64),
+    }
+    return _model(
+        nodes, constants, ("image", TensorProto.UINT8, (1, 256, 256)), {"keypoints": (68, 4)}
+    )
+
+
 def _mean_of_input() -> list[Any]:
     """`tensor` -> `mean`, `[N, 1, 1, 1]`."""
     return [

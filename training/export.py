@@ -151,6 +151,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     network, checkpoint = load_model(options.checkpoint)
+    if checkpoint.get("config", {}).get("data", {}).get("modality") == "rgb":
+        raise SystemExit(f"{options.checkpoint}: trained on colours; thermal networks are served")
     if checkpoint["task"] == "landmarks":
         calibration = checkpoint.get("calibration")
         log.info("sigma: %s", "calibrated" if calibration else "uncalibrated")

@@ -31,7 +31,8 @@ def views(task: str, pool: str, split: str, count: int, seed: int) -> Views:
     else:
         frames = DetectorStream(pool, count, seed, split)
         batch = collate_detector([frames[i] for i in range(count)])
-    arrays = {field.name: getattr(batch, field.name).numpy() for field in fields(batch)}
+    held = {field.name: getattr(batch, field.name) for field in fields(batch)}
+    arrays = {name: array.numpy() for name, array in held.items() if array is not None}
     return {**arrays, "images": arrays["images"][:, 0]}
 
 

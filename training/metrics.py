@@ -34,8 +34,8 @@ def box_size(boxes: FloatArray) -> FloatArray:
 
 
 def bounding_boxes(points: FloatArray) -> FloatArray:
-    """Boxes `[N, 4]` around `points` `[N, K, 2]`."""
-    return np.concatenate([points.min(1), points.max(1)], axis=-1)
+    """Boxes `[N, 4]` around `points` `[N, K, 2]`; a point that is nan is none of them."""
+    return np.concatenate([np.nanmin(points, axis=1), np.nanmax(points, axis=1)], axis=-1)
 
 
 def normalised_errors(
@@ -43,15 +43,29 @@ def normalised_errors(
 ) -> FloatArray:
     """Mean distance of each face's points over its scale: NME `[N]`, nan where no point counts.
 
-    predicted, target: `[N, K, 2]`. weight: `[N, K]`, 0 = does not count. scale: `[N]`, pixels.
+    predicted, target: `[N, K, 2]`. weight: `[N, K]`, 0 = does not count, and may be nan in target.
+    scale: `[N]`, pixels.
     """
     if predicted.shape != target.shape or weight.shape != target.shape[:2]:
         raise ValueError(f"shapes differ: {predicted.shape}, {target.shape}, {weight.shape}")
-    distance = np.linalg.norm(predicted - target, axis=-1)
+    distance = np.where(weight > 0, np.linalg.norm(predicted - target, axis=-1), 0)
     count = weight.sum(1)
     mean = np.full(len(count), np.nan)
     np.divide((distance * weight).sum(1), count, where=count > 0, out=mean)
     return np.asarray(mean / np.maximum(scale, 1e-6))
+
+
+def nme_io(predicted: FloatArray, target: FloatArray, weight: FloatArray) -> FloatArray:
+    """NME-IO `[N]`: over the distance between the outer eye corners (T-FAKE, 300W).
+
+    It explodes towards the profile, where the corners close up: quote it with the range of yaw.
+    """
+    return normalised_errors(predicted, target, weight, interocular(target))
+
+
+def nme_diagonal(predicted: FloatArray, target: FloatArray, weight: FloatArray) -> FloatArray:
+    """NME-W/H `[N]`: over the diagonal of the box around the true points (MLCM-KD on CHARLOTTE)."""
+    return normalised_errors(predicted, target, weight, box_diagonal(bounding_boxes(target)))
 
 
 def summarise_errors(errors: FloatArray, limit: float = FAILURE_LIMIT) -> dict[str, float]:
@@ -187,7 +201,8 @@ def summarise_landmarks(
     """Errors over sqrt(w * h) of the labels' box, and over the distance between the outer eye
     corners: `nme_box_...` and `nme_io_...`.
 
-    predicted, points: `[N, 68, 2]`. weight: `[N, 68]`, 0 = does not count.
+    predicted, points: `[N, 68, 2]`; points that nobody marked are nan, and a face without an outer
+    eye corner counts for the box alone. weight: `[N, 68]`, 0 = does not count.
     """
     scales = {"nme_box": box_size(bounding_boxes(points)), "nme_io": interocular(points)}
     return {

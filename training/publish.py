@@ -21,6 +21,7 @@ import onnxruntime as ort
 
 from service.card import CardError, ModelCard, file_sha256
 from service.vision.verdict import VerdictLimits
+from training.data.sets import model_licence
 from training.gate import GATE, INT8_TOLERANCE, PROTOCOLS, TOLERANCE, gate_figures
 from training.repository import (
     RepositoryError,
@@ -72,6 +73,7 @@ def publish(
     note = dict(note or {})
     if precision == "int8":
         figures |= _compare_with_source(figures["error"], note, task, folder, gate)
+    licence = _licence(folder, precision, note)
     calibration = _calibration(weights, task)
     metrics = {
         "gate": {"protocol": PROTOCOLS[task], **_plain(figures)},
@@ -91,11 +93,17 @@ def publish(
         metrics=metrics,
         training=note,
         revision=source_revision(),
-        licence="Apache-2.0",
+        licence=licence,
         verdict=VerdictLimits(**calibration["verdict"]) if calibration["verdict"] else None,
     )
     add_version(folder, weights, card, _config(card))
     return card
+
+
+def _licence(folder: Path, precision: str, note: Mapping[str, Any]) -> str:
+    """By the data behind the network; that of the served one which an INT8 one was made from."""
+    source = served_card(folder.parent / folder.name.removesuffix("_int8"))
+    return source.licence if precision == "int8" and source else model_licence(note)
 
 
 def rollback(name: str, repository: Path = REPOSITORY) -> ModelCard:

@@ -3,6 +3,7 @@
 import copy
 import math
 import time
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -32,6 +33,25 @@ class Progress:
     def at(self, step: int) -> float:
         by_time = self.minutes / self._limit if self._limit > 0 else 0.0
         return min(max(by_time, step / self._total_steps), 1.0)
+
+
+@dataclass
+class EarlyStop:
+    """Whether a run should end before its time: no better validation for `patience` epochs."""
+
+    patience: int  # 0 = never
+    error: float = math.inf  # of the best epoch so far
+    epoch: int = 0  # which that was
+
+    def see(self, epoch: int, error: float) -> bool:
+        """Take note of an epoch's validation error. True when it is the best so far."""
+        better = error < self.error or math.isinf(self.error)
+        if better:
+            self.error, self.epoch = error, epoch
+        return better
+
+    def is_over(self, epoch: int) -> bool:
+        return 0 < self.patience <= epoch - self.epoch
 
 
 def learning_rate(config: OptimiserConfig, step: int, progress: float) -> float:

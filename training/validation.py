@@ -1,6 +1,7 @@
 """Validation figures of a network, through the very graphs that are exported."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from torch import Tensor, nn
@@ -23,6 +24,12 @@ def validate(
         points, weight = _labels(pairs, "points", "weight")
         return summarise_landmarks(outputs[0][..., :2], points, weight)
     return summarise_detection(*outputs, *_labels(pairs, "boxes", "valid", "ignore"))
+
+
+def error_of(figures: Mapping[str, float]) -> float:
+    """One number to compare a network's validations by, lower is better; nan counts as worst."""
+    error = 1 - figures["ap"] if "ap" in figures else figures.get("nme_box_mean", math.inf)
+    return math.inf if math.isnan(error) else error
 
 
 def _labels(pairs: list[tuple[Batch, tuple[Tensor, ...]]], *names: str) -> list[np.ndarray]:

@@ -13,6 +13,7 @@ import onnx
 import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from training import checkpoint
 from training.checkpoint import CheckpointError, build_model
@@ -32,11 +33,11 @@ def initialise(model: nn.Module, task: str, variant: str, path: Path) -> None:
     Weights of a smaller landmark network are grown into it. Raises CheckpointError for anything
     else.
     """
-    source, found = _read(path, task)
-    if found == (task, variant):
-        model.load_state_dict(source.state_dict())
-        return
+    source, found = read_network(path, task)
     try:
+        if found == (task, variant):
+            model.load_state_dict(source.state_dict())
+            return
         if not (isinstance(model, rtmpose.RTMPose) and isinstance(source, rtmpose.RTMPose)):
             raise ValueError("only landmark networks grow")
         grow(model, source)
@@ -46,8 +47,11 @@ def initialise(model: nn.Module, task: str, variant: str, path: Path) -> None:
         ) from None
 
 
-def _read(path: Path, task: str) -> tuple[nn.Module, tuple[str, str]]:
-    """The network of a file, and its task and variant. An ONNX file is taken for one of `task`."""
+def read_network(path: Path, task: str) -> tuple[nn.Module, tuple[str, str]]:
+    """The network of a file, and its task and variant. An ONNX file is taken for one of `task`.
+
+    Raises CheckpointError for a file that holds none.
+    """
     if path.suffix != ".onnx":
         model, saved = checkpoint.load_model(path)
         return model, (saved["task"], saved["variant"])
@@ -55,8 +59,11 @@ def _read(path: Path, task: str) -> tuple[nn.Module, tuple[str, str]]:
         raise CheckpointError(f"{path}: no such model")
     with np.load(GATE / f"{task}.npz") as gate:
         images = torch.from_numpy(gate["images"][:, None])
+    size = onnx.load(path).graph.input[0].type.tensor_type.shape.dim[-1].dim_value
+    if task == "landmarks" and size != images.shape[-1]:
+        images = F.interpolate(images.float(), size=(size, size), mode="area").byte()
     for variant in _VARIANTS[task]:
-        network = build_model(task, variant)
+        network = build_model(task, variant, size)
         try:
             load_onnx(network, path, images)
         except ValueError:

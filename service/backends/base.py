@@ -38,9 +38,13 @@ class Backend(Protocol):
 
     Only BackendUnavailable, BackendTimeout, BackendOverloaded, ModelNotFound and InferenceFailed
     escape. `timeout` is in seconds. Engine text goes to the log, never into an exception's message.
+    Questions (`metadata`, `ready`) and `load` raise BackendUnavailable where nobody answers them.
+
+    name: of metrics and answers. engines: whose models it runs, as `config.pbtxt` spells them.
     """
 
     name: str
+    engines: frozenset[str]
 
     async def infer(
         self,

@@ -42,6 +42,7 @@ class OrtBackend:
     """Implements `Backend`. At most `threads` calls run, at most `queue` more wait."""
 
     name = "onnxruntime"
+    engines = frozenset({"onnxruntime"})
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ import pytest
 
 from service.backends.base import Backend
 from service.backends.ort import OrtBackend
+from service.backends.triton import TritonBackend
 from service.errors import (
     BackendTimeout,
     BackendUnavailable,
@@ -20,12 +21,14 @@ from tests.onnx_models import FACE_BOX, keypoints_grid
 from tests.repositories import make_repository
 
 
-@pytest.fixture(params=["fake", "onnxruntime"])
+@pytest.fixture(params=["fake", "onnxruntime", "triton"])
 async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Backend]:
     made: Backend = FakeBackend()
     if request.param == "onnxruntime":
         repository = make_repository(tmp_path)
         made = OrtBackend(repository, threads=2, intra_op_threads=1, queue=8)
+    if request.param == "triton":
+        made = TritonBackend(request.getfixturevalue("triton").url)
     await made.load("landmarks_t")
     await made.load("face_detector")
     yield made

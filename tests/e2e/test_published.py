@@ -25,7 +25,7 @@ def test_the_card_tells_the_truth(name: str) -> None:
 
 
 async def test_the_sample_gets_its_face() -> None:
-    settings = Settings(model_repository=REPOSITORY, deadline_ms=60_000)
+    settings = Settings(model_repository=REPOSITORY, backend="embedded", deadline_ms=60_000)
     async with bootstrap(settings) as gateway:
         await gateway.loaded()
         transport = ASGITransport(app=gateway.rest_app())

@@ -31,7 +31,8 @@ class Server:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        settings = {"deadline_ms": "60000", "body_timeout_s": "60", **settings}
+        defaults = {"backend": "embedded", "deadline_ms": "60000", "body_timeout_s": "60"}
+        settings = {**defaults, **settings}
         given = {f"THERMAL_{name.upper()}": value for name, value in settings.items()}
         self.address = "127.0.0.1", port
         self.url = f"http://127.0.0.1:{port}"

@@ -1,7 +1,8 @@
 """`python -m training.synthesis`: import the head model, render persons, look at them.
 
 import-head ICT_FACEKIT OUT.npz       compact head model from a checkout of ICT-FaceKit
-pool --head H --out DIR --kind K      render persons into shards (kinds: portrait, figure)
+pool --head H --out DIR --kind K      render persons into shards (kinds: portrait, figure), with
+                                      --rgb in colour too
 sheet --pool DIR --out PNG|JPG        detector frames and landmark crops as networks see them, or
                                       with --topic camera|background|... every knob by picture
 page docs/synthesis.md                the page's tables, from the configuration
@@ -36,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     pool.add_argument("--persons", type=int, default=8000)
     pool.add_argument("--seed", type=int, default=0)
     pool.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    pool.add_argument("--rgb", action="store_true", help="in colour too, for pairs of both")
     pool.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
                       help="another PersonConfig, e.g. worn.glasses_chance=0")  # fmt: skip
     for name in ("sheet", "sample", "gate"):
@@ -45,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         look.add_argument("--seed", type=int, default=0)
         if name == "sheet":
             look.add_argument("--topic", choices=TOPICS, default=TOPICS[0])
-            look.add_argument("--head", type=Path, help="head model, for the topic person")
+            look.add_argument("--head", type=Path, help="head model, for the topics person and rgb")
     page = commands.add_parser("page", help="tables of docs/synthesis.md from the configuration")
     page.add_argument("file", type=Path)
     return parser
@@ -66,7 +68,7 @@ def _run(args: argparse.Namespace) -> None:
         os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
         config = from_overrides(PersonConfig, args.set)
         count = write_pool(
-            args.out, args.head, args.kind, args.persons, args.seed, args.workers, config
+            args.out, args.head, args.kind, args.persons, args.seed, args.workers, config, args.rgb
         )
         print(f"{count} {args.kind} persons in {args.out}")
     elif args.command == "sheet":

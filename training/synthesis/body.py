@@ -5,12 +5,20 @@ from numpy.typing import NDArray
 
 from service.entities import FloatArray
 from training.synthesis.config.person import BodyConfig
-from training.synthesis.dressing import CHANNELS, CLOTH, SKIN, TEMPERATURE, Wearer, draw_shell
+from training.synthesis.dressing import (
+    BARE,
+    CHANNELS,
+    LEGS,
+    SKIN,
+    SLEEVE,
+    TEMPERATURE,
+    TOP,
+    Wearer,
+    draw_shell,
+)
 from training.synthesis.fields import image_noise
 from training.synthesis.pose import NECK_PIVOT
 from training.synthesis.rasterizer import Canvas, grid_triangles
-
-TOP, SLEEVE, BARE, LEGS = 10, 11, 12, 13  # which temperature field a part takes
 
 
 def add_body(canvas: Canvas, wearer: Wearer, rng: np.random.Generator, config: BodyConfig) -> None:
@@ -43,7 +51,8 @@ def add_body(canvas: Canvas, wearer: Wearer, rng: np.random.Generator, config: B
     for owner, field in fields.items():
         where = layer.owner == owner
         layer.values[where, TEMPERATURE] = field[where]
-    layer.owner[layer.owner >= 0] = CLOTH
+        if field is bare:
+            layer.owner[where] = BARE
     canvas.merge(layer, layer.owner >= 0)
     if not bare_shoulders:
         _add_collar(canvas, wearer, clothes, rng, config)
@@ -69,12 +78,13 @@ def _add_collar(
     skin = wearer.head.of_region("face", "head_neck")
     grown = np.where(skin, 0.05 + rng.uniform(0.4, 1.2) * (inside(neutral) > -0.5), 0.0)
     grown = np.where(inside(neutral) > -2.0, grown, 0.0)
-    cover, drawn = draw_shell(wearer, grown.astype(np.float32), CLOTH)
+    cover, drawn = draw_shell(wearer, grown.astype(np.float32), TOP)
     cover.values[..., TEMPERATURE] = clothes
     canvas.merge(cover, drawn & (inside(cover.values[..., :3]) > 0))
     # The rim of the mesh pokes through its own shell: it wears the same cloth.
     rim = (canvas.owner == SKIN) & (inside(canvas.values[..., :3]) > 0)
     canvas.values[rim, TEMPERATURE] = clothes[rim]
+    canvas.owner[rim] = TOP
 
 
 def _cloth(wearer: Wearer, rng: np.random.Generator, config: BodyConfig) -> FloatArray:

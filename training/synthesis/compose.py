@@ -22,6 +22,7 @@ def mirror(layer: Layer) -> Layer:
         layer.cover[:, ::-1],
         landmarks,
         replace(facts, yaw=-facts.yaw, roll=-facts.roll),
+        None if layer.rgb is None else layer.rgb[:, ::-1],
     )
 
 

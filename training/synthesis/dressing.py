@@ -17,7 +17,8 @@ from training.synthesis.rasterizer import Canvas, grid_triangles
 
 CHANNELS = 4  # canonical x, y, z (cm); temperature (C)
 TEMPERATURE = 3
-SKIN, CLOTH, HAIR, GLASSES = 0, 1, 2, 3  # owners on the canvas
+# Owners on the canvas: what a pixel shows. Temperatures are drawn with it, colours made from it.
+SKIN, BARE, TOP, SLEEVE, LEGS, MASK, HAIR, HEADWEAR, RIM, LENS = range(10)
 
 
 @dataclass(frozen=True)
@@ -61,14 +62,20 @@ def material(wearer: Wearer, share: float, rng: np.random.Generator, spread: flo
 
 
 def draw_sheet(
-    canvas: Canvas, wearer: Wearer, points: FloatArray, field: FloatArray, owner: int
-) -> None:
-    """Draw a grid of points [R, C, 3], given in head coordinates, with a temperature field."""
+    canvas: Canvas, wearer: Wearer, points: FloatArray, field: FloatArray, owner: int,
+    places: FloatArray | None = None,
+) -> None:  # fmt: skip
+    """Draw a grid of points [R, C, 3], given in head coordinates, with a temperature field.
+
+    places [R, C, 3] stand on the canvas in place of canonical coordinates, if given; else 99.
+    """
     rows, columns = points.shape[:2]
     flat = points.reshape(-1, 3).astype(np.float32) @ wearer.posed.rotation.T
     triangles = grid_triangles(rows, columns)
     sheet = Canvas(*wearer.posed.size, CHANNELS)
     attributes = np.full((len(flat), CHANNELS), 99.0, np.float32)
+    if places is not None:
+        attributes[:, :3] = places.reshape(-1, 3)
     sheet.draw(wearer.posed.project(flat), triangles, attributes, owner)
     sheet.values[..., TEMPERATURE] = field
     canvas.merge(sheet, sheet.owner >= 0)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from service.entities import FloatArray
 from training.synthesis.config.knobs import log_uniform, pick
 from training.synthesis.config.person import HairConfig
 from training.synthesis.dressing import (
@@ -94,14 +95,16 @@ def _add_bun(canvas: Canvas, wearer: Wearer, share: float, rng: np.random.Genera
     draw_sheet(canvas, wearer, points, material(wearer, share, rng, 1.0), HAIR)
 
 
-def add_beard(canvas: Canvas, wearer: Wearer, rng: np.random.Generator, config: HairConfig) -> bool:
+def add_beard(
+    canvas: Canvas, wearer: Wearer, rng: np.random.Generator, config: HairConfig
+) -> FloatArray | None:
     """Full beard, goatee, moustache or stubble: cooler skin and hair, in place (no geometry).
 
-    Returns whether there is one.
+    Returns how much hair covers each pixel, 0 to 1 [H, W], or None where there is no beard.
     """
     kind = pick(config.beards, rng)
     if kind == "none":
-        return False
+        return None
     x, y = np.abs(canvas.values[..., 0]), canvas.values[..., 1]
     noise = 0.4 * image_noise(*wearer.posed.size, rng.uniform(15, 50), rng)
     # What stays free of hair: all of the lips, or only their middle, or next to nothing.
@@ -130,4 +133,4 @@ def add_beard(canvas: Canvas, wearer: Wearer, rng: np.random.Generator, config: 
         fine = image_noise(*wearer.posed.size, rng.uniform(60, 140), rng)
         cool += rng.uniform(0.02, 0.10) * drop * (wearer.skin - wearer.ambient) * fine
     canvas.values[..., TEMPERATURE] = temperature + amount * (cool - temperature)
-    return True
+    return np.asarray(amount, np.float32)

@@ -6,8 +6,10 @@ from service.entities import FloatArray
 from training.synthesis.config.knobs import pick
 from training.synthesis.config.person import WornConfig
 from training.synthesis.dressing import (
-    CLOTH,
-    GLASSES,
+    HEADWEAR,
+    LENS,
+    MASK,
+    RIM,
     TEMPERATURE,
     Wearer,
     azimuth,
@@ -40,7 +42,7 @@ def add_headwear(
         inside = (_from_face(head.neutral) - opening) / 8.0
         thick = rng.uniform(0.6, 1.4) if kind == "headscarf" else rng.uniform(1.5, 3.2)
     grown = np.where(skin, 0.1 + thick * smoothstep(-0.5, 1.5, inside), 0.0)
-    cover, drawn = draw_shell(wearer, grown.astype(np.float32), CLOTH)
+    cover, drawn = draw_shell(wearer, grown.astype(np.float32), HEADWEAR)
     canonical = cover.values[..., :3]
     if on_brow:
         where = (_above_brim(canonical, brim) > 0) & (canonical[..., 1] < brim + band)
@@ -82,7 +84,7 @@ def _add_visor(
          np.cos(angles)[None] * radius],
         axis=2,
     )  # fmt: skip
-    draw_sheet(canvas, wearer, points, material(wearer, rng.uniform(0, 0.5), rng, 0.5), CLOTH)
+    draw_sheet(canvas, wearer, points, material(wearer, rng.uniform(0, 0.5), rng, 0.5), HEADWEAR)
 
 
 def add_mask(canvas: Canvas, wearer: Wearer, rng: np.random.Generator, config: WornConfig) -> bool:
@@ -99,7 +101,7 @@ def add_mask(canvas: Canvas, wearer: Wearer, rng: np.random.Generator, config: W
     inside = np.minimum.reduce([top + 0.5 - y, y - bottom + 0.5, (side + 5 - around) / 10])
     thick = rng.uniform(0.8, 2.0) if scarf else rng.uniform(0.3, 1.0)
     grown = np.where(skin, 0.05 + thick * smoothstep(-0.3, 1.5, inside), 0.0)
-    cover, drawn = draw_shell(wearer, grown.astype(np.float32), CLOTH)
+    cover, drawn = draw_shell(wearer, grown.astype(np.float32), MASK)
     canonical = cover.values[..., :3]
     edge = top - 0.25 * np.abs(canonical[..., 0]) ** 1.2 * (not scarf)
     where = (canonical[..., 1] < edge) & (canonical[..., 1] > bottom)
@@ -141,7 +143,8 @@ def add_glasses(
         x = eye[0] + outward * 0.25 + u * pull * half_width
         y = eye[1] + slide + raised + v * pull * half_height
         z = eye[2] + 1.7 - wrap * (x**2 - eye[0] ** 2) - 0.05 * raised
-        draw_sheet(canvas, wearer, np.stack([x, y, z], axis=2), field, GLASSES)
+        within = np.stack([u, v, np.zeros_like(u)], axis=2)  # -1 to 1, the rim at the ends
+        draw_sheet(canvas, wearer, np.stack([x, y, z], axis=2), field, LENS, within)
         # The arm, from the lens to above the ear.
         reach = np.linspace(0, 1, 8)[None]
         width = np.array([[-0.5], [0.5]]) * rng.uniform(0.25, 0.9)
@@ -150,9 +153,9 @@ def add_glasses(
         start_z = float(z[:, -1 if outward > 0 else 0].mean())
         arm_z = start_z + (0.5 - start_z) * reach + 0 * width
         arm_y = eye[1] + slide + raised + 0.5 + width + 0 * reach
-        draw_sheet(canvas, wearer, np.stack([arm_x, arm_y, arm_z], axis=2), field, GLASSES)
+        draw_sheet(canvas, wearer, np.stack([arm_x, arm_y, arm_z], axis=2), field, RIM)
     bridge_x = np.linspace(eyes[0][0], eyes[1][0], 8)[None] + np.zeros((2, 1))
     bridge_y = eyes[0][1] + slide + raised + 0.6 + np.array([[-0.2], [0.2]]) + 0 * bridge_x
     bridge_z = max(eyes[0][2], eyes[1][2]) + 1.9 + 0 * bridge_x
-    draw_sheet(canvas, wearer, np.stack([bridge_x, bridge_y, bridge_z], axis=2), field, GLASSES)
+    draw_sheet(canvas, wearer, np.stack([bridge_x, bridge_y, bridge_z], axis=2), field, RIM)
     return True

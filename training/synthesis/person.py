@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from service.entities import FloatArray
+from service.entities import ByteArray, FloatArray
 from training.synthesis import dressing
 from training.synthesis.body import add_body
 from training.synthesis.config import PERSON
@@ -17,7 +17,10 @@ from training.synthesis.head import HeadModel
 from training.synthesis.headwear import add_glasses, add_headwear, add_mask
 from training.synthesis.pose import pose_head, sample_pose, sample_shape
 from training.synthesis.rasterizer import Canvas
+from training.synthesis.rgb import Dressed, paint_person
 from training.synthesis.thermal import Anatomy, apparent
+
+COLOUR_DRAWS = 1_000  # added to a person's seed: colours have a generator of their own
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,14 @@ FIGURE = LayerPlan(352, 288, (42.0, 62.0), 0.24)
 @dataclass(frozen=True)
 class Person:
     """temperature float32 [H, W] apparent degrees Celsius; cover bool [H, W]: where the person is;
-    landmarks float32 [68, 2] pixels."""
+    landmarks float32 [68, 2] pixels; rgb uint8 [H, W, 3] as `rgb.encode_colour` codes it, if
+    asked for."""
 
     temperature: FloatArray
     cover: NDArray[np.bool_]
     landmarks: FloatArray
     facts: PersonFacts
+    rgb: ByteArray | None = None
 
 
 def sample_ambient(rng: np.random.Generator, config: PersonConfig = PERSON) -> float:
@@ -55,9 +60,10 @@ def sample_ambient(rng: np.random.Generator, config: PersonConfig = PERSON) -> f
 
 def render_person(
     head: HeadModel, anatomy: Anatomy, seed: tuple[int, ...], plan: LayerPlan, away: float = 0.0,
-    config: PersonConfig = PERSON,
+    config: PersonConfig = PERSON, rgb: bool = False,
 ) -> Person:  # fmt: skip
-    """Draw one random person. away: the chance of being seen from behind."""
+    """Draw one random person. away: the chance of being seen from behind; rgb: in colour too, which
+    leaves all else as it is."""
     rng = np.random.default_rng(seed)
     turned_away = bool(rng.random() < away)
     pose = sample_pose(rng, config.pose, turned_away)
@@ -81,7 +87,13 @@ def render_person(
     mask = add_mask(canvas, wearer, rng, config.worn)
     fringe = add_hair(canvas, wearer, rng, config.hair)
     headwear = add_headwear(canvas, wearer, rng, config.worn)
+    without_glasses = canvas.copy() if rgb else canvas
     glasses = add_glasses(canvas, wearer, rng, config.worn)
+    colours = None
+    if rgb:
+        dressed = Dressed(canvas, without_glasses, beard)
+        own = np.random.default_rng((*seed, COLOUR_DRAWS))
+        colours = paint_person(dressed, wearer, anatomy, own, config.colour)
     return Person(
         temperature=canvas.values[..., dressing.TEMPERATURE],
         cover=canvas.owner >= 0,
@@ -95,7 +107,8 @@ def render_person(
             glasses=glasses,
             mask=mask,
             headwear=headwear,
-            beard=beard,
+            beard=beard is not None,
             fringe=fringe,
         ),  # fmt: skip
+        rgb=colours,
     )

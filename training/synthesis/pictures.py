@@ -18,8 +18,9 @@ def grey(values: FloatArray) -> ByteArray:
 
 
 def dotted(image: ByteArray, points: FloatArray, weight: FloatArray) -> ByteArray:
-    """A landmark crop with its points: green, or red where they are not learned from."""
-    picture = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+    """A landmark crop, grey or BGR, with its points: green, or red where they are not learned
+    from."""
+    picture = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.ndim == 2 else image.copy()
     for (x, y), w in zip(points, weight, strict=True):
         colour = GREEN if w > 0 else RED
         cv2.circle(picture, (round(float(x)), round(float(y))), 1, colour, -1)

@@ -2,7 +2,7 @@
 
 One shard is a folder of plain arrays: `temperature.npy` uint16 [n, H, W] (0 = nobody there, else
 (celsius + 60) * 200), `landmarks.npy` float32 [n, 68, 2] and `facts.npy` float32 [n, 10], a
-`PersonFacts` a row.
+`PersonFacts` a row. Pools in colour also have `rgb.npy` uint8 [n, H, W, 3] (`rgb.encode_colour`).
 """
 
 import multiprocessing
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from service.entities import FloatArray
+from service.entities import ByteArray, FloatArray
 from training.synthesis.config import PERSON
 from training.synthesis.config.person import PersonConfig
 from training.synthesis.facts import COLUMNS, PersonFacts
@@ -41,12 +41,14 @@ def encode(person: Person) -> NDArray[np.uint16]:
 
 @dataclass(frozen=True)
 class Layer:
-    """temperature float32 [H, W] Celsius; cover float32 [H, W] 0 or 1; landmarks [68, 2] pixels."""
+    """temperature float32 [H, W] Celsius; cover float32 [H, W] 0 or 1; landmarks [68, 2] pixels;
+    rgb uint8 [H, W, 3], coded (`rgb.decode_colour`), of pools in colour."""
 
     temperature: FloatArray
     cover: FloatArray
     landmarks: FloatArray
     facts: PersonFacts
+    rgb: ByteArray | None = None
 
     @property
     def box(self) -> FloatArray:
@@ -81,7 +83,8 @@ class PersonFilter:
 class Pool:
     """The persons of one kind (`portrait` or `figure`) under a folder, by index.
 
-    split: `train`, `val` (the last `VALIDATION_SHARE`, other people) or `all`.
+    split: `train`, `val` (the last `VALIDATION_SHARE`, other people) or `all`. rgb: layers have
+    their colours. Raises PoolMissing where there is nobody, or no colour.
     """
 
     def __init__(
@@ -90,6 +93,7 @@ class Pool:
         kind: str,
         split: str = "all",
         persons: PersonFilter | None = None,
+        rgb: bool = False,
     ) -> None:
         shards = sorted(Path(folder).glob(f"{kind}-*"))
         if not shards:
@@ -98,6 +102,7 @@ class Pool:
                 f"training.synthesis pool --head HEAD.npz --out {folder} --kind {kind}`"
             )
         self._temperature = [np.load(s / "temperature.npy", mmap_mode="r") for s in shards]
+        self._rgb = [_colours(s, kind) for s in shards] if rgb else None
         self._landmarks = np.concatenate([np.load(s / "landmarks.npy") for s in shards])
         self._facts = np.concatenate([np.load(s / "facts.npy") for s in shards])
         self._starts = np.cumsum([0, *(len(t) for t in self._temperature)])
@@ -116,20 +121,33 @@ class Pool:
         """Person `index` of the split, 0 <= index < len(self)."""
         index = int(self._indices[index])
         shard = int(np.searchsorted(self._starts, index, side="right")) - 1
-        coded = self._temperature[shard][index - self._starts[shard]]
+        row = index - self._starts[shard]
+        coded = self._temperature[shard][row]
         return Layer(
             temperature=coded.astype(np.float32) / np.float32(STEPS) - np.float32(OFFSET),
             cover=(coded > 0).astype(np.float32),
             landmarks=self._landmarks[index].copy(),
             facts=PersonFacts.from_row(self._facts[index]),
+            rgb=None if self._rgb is None else self._rgb[shard][row],
         )
+
+
+def _colours(shard: Path, kind: str) -> ByteArray:
+    """The colours [n, H, W, 3] of a shard, memory-mapped. Raises PoolMissing if it has none."""
+    file = shard / "rgb.npy"
+    if not file.is_file():
+        raise PoolMissing(
+            f"{shard} has no colours; render persons in colour, into another folder, with `python "
+            f"-m training.synthesis pool --rgb --head HEAD.npz --out FOLDER --kind {kind}`"
+        )
+    colours: ByteArray = np.load(file, mmap_mode="r")
+    return colours
 
 
 def as_layer(person: Person) -> Layer:
     """A person as a pool would give it back, but for the coding's rounding."""
-    return Layer(
-        person.temperature, person.cover.astype(np.float32), person.landmarks, person.facts
-    )
+    cover = person.cover.astype(np.float32)
+    return Layer(person.temperature, cover, person.landmarks, person.facts, person.rgb)
 
 
 def write_shard(
@@ -140,24 +158,32 @@ def write_shard(
     shard: int,
     persons: int = SHARD,
     config: PersonConfig = PERSON,
+    rgb: bool = False,
 ) -> Path:
     """Render one shard; complete or absent, since the folder is renamed into place.
 
-    head_file: None draws the procedural head (tests only).
+    head_file: None draws the procedural head (tests only). Raises PoolMissing where the shard is
+    there without the colours asked for.
     """
     target = folder / f"{kind}-{seed:03d}-{shard:04d}"
     if target.exists():
+        if rgb:
+            _colours(target, kind)
         return target
     head = load_head(head_file) if head_file else procedural_head()
     anatomy = Anatomy(head)
     kind_seed = list(PLANS).index(kind)
     rendered = [
-        render_person(head, anatomy, (seed, kind_seed, shard, i), PLANS[kind], AWAY[kind], config)
+        render_person(
+            head, anatomy, (seed, kind_seed, shard, i), PLANS[kind], AWAY[kind], config, rgb
+        )
         for i in range(persons)
     ]
     part = target.with_name(f".{target.name}.{os.getpid()}")
     part.mkdir(parents=True, exist_ok=True)  # an ended run may have left one of the same id
     np.save(part / "temperature.npy", np.stack([encode(p) for p in rendered]))
+    if rgb:
+        np.save(part / "rgb.npy", np.stack([p.rgb for p in rendered if p.rgb is not None]))
     np.save(part / "landmarks.npy", np.stack([p.landmarks for p in rendered]))
     np.save(part / "facts.npy", np.stack([p.facts.as_row() for p in rendered]))
     try:
@@ -177,6 +203,7 @@ def write_pool(
     seed: int,
     workers: int,
     config: PersonConfig = PERSON,
+    rgb: bool = False,
 ) -> int:
     """Render at least `persons` in shards, in parallel; shards already there are kept."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -185,7 +212,7 @@ def write_pool(
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as executor:
         jobs = [
-            executor.submit(write_shard, folder, head_file, kind, seed, s, SHARD, config)
+            executor.submit(write_shard, folder, head_file, kind, seed, s, SHARD, config, rgb)
             for s in range(shards)
         ]
         for job in jobs:

@@ -15,6 +15,13 @@ class Canvas:
         self.values = np.zeros((height, width, channels), np.float32)
         self.owner = np.full((height, width), -1, np.int16)
 
+    def copy(self) -> "Canvas":
+        """The canvas as it is now."""
+        twin = Canvas(*self.owner.shape, self.values.shape[2])
+        twin.depth, twin.values = self.depth.copy(), self.values.copy()
+        twin.owner = self.owner.copy()
+        return twin
+
     def draw(
         self,
         vertices: FloatArray,

@@ -12,26 +12,27 @@ from training.synthesis.compose import paste
 from training.synthesis.config.scene import FrameConfig
 from training.synthesis.frames import compose_frame, detector_view
 from training.synthesis.gallery_person import person_sheet
+from training.synthesis.gallery_rgb import rgb_sheet
 from training.synthesis.head import HeadModelMissing
 from training.synthesis.pictures import boxed, dotted, sheet
 from training.synthesis.pool import Pool
 from training.synthesis.views import landmark_view
 
-TOPICS = ("overview", "person", "camera", "background", "occluder", "view", "frame")
+TOPICS = ("overview", "person", "rgb", "camera", "background", "occluder", "view", "frame")
 GATE_CROPS, GATE_FRAMES, GATE_BOXES = 96, 40, 12  # 5 MB: they are committed
 
 
 def write_sheet(pool: Path, out: Path, topic: str, seed: int, head: Path | None = None) -> None:
     """One of `TOPICS` as a picture: `overview`, or every knob of a room.
 
-    head: the head model, for `person`, which is rendered anew.
+    head: the head model, for `person` and `rgb`, which are rendered anew.
     """
-    if topic == "person":
+    if topic in ("person", "rgb"):
         if head is None:
             raise HeadModelMissing(
-                "the topic person is rendered from the head model: name it with --head"
+                f"the topic {topic} is rendered from the head model: name it with --head"
             )
-        picture = person_sheet(head, seed)
+        picture = (person_sheet if topic == "person" else rgb_sheet)(head, seed)
     elif topic == "background":
         picture = gallery.background_sheet(seed)
     else:

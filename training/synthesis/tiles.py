@@ -1,5 +1,6 @@
 """Things are drawn on small tiles in unit coordinates and pasted into a scene at any size."""
 
+import copy
 from dataclasses import dataclass
 
 import cv2
@@ -34,12 +35,15 @@ class Tile:
     temperature: float32 [H, W] Celsius, far below `NOTHING` where nothing was drawn.
     """
 
-    def __init__(self, side: int, aspect: float = 1.0) -> None:
-        """side: pixels of the longer side; aspect: width / height."""
+    def __init__(self, side: int, aspect: float = 1.0, coloured: bool = False) -> None:
+        """side: pixels of the longer side; aspect: width / height; coloured: what is drawn also
+        takes the colour `brush` (linear R, G, B) on `colour` [H, W, 3]."""
         self.half = np.array([min(1.0, aspect), min(1.0, 1 / aspect)])
         width, height = (max(2, round(side * half)) for half in self.half)
         self.temperature = np.full((height, width), 2 * NOTHING, np.float32)
         self.scale = side / 2 / MARGIN  # pixels of one unit
+        self.coloured, self.brush = coloured, np.zeros(3, np.float32)
+        self.colour = np.zeros((height, width, 3) if coloured else (0, 0, 3), np.float32)
 
     @property
     def cover(self) -> FloatArray:
@@ -52,6 +56,8 @@ class Tile:
         middle = np.array([(width - 1) / 2, (height - 1) / 2])
         corners = (np.asarray(points) * self.scale + middle) * 2**SHIFT + 0.5
         cv2.fillPoly(self.temperature, [corners.astype(np.int32)], float(value), shift=SHIFT)
+        if self.coloured:
+            cv2.fillPoly(self.colour, [corners.astype(np.int32)], self.brush.tolist(), shift=SHIFT)
 
     def box(self, x1: float, y1: float, x2: float, y2: float, value: float) -> None:
         self.polygon([[x1, y1], [x2, y1], [x2, y2], [x1, y2]], value)
@@ -109,6 +115,13 @@ class Tile:
 
     def mirror(self) -> None:
         self.temperature = np.ascontiguousarray(self.temperature[:, ::-1])
+        self.colour = np.ascontiguousarray(self.colour[:, ::-1])
+
+    def showing(self, field: FloatArray) -> "Tile":
+        """A tile of the same outline with other values [H, W]."""
+        twin = copy.copy(self)
+        twin.temperature = np.where(self.cover > 0, field, 2 * NOTHING).astype(np.float32)
+        return twin
 
 
 def put(

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from service.entities import Box, ByteArray, FloatArray
-from service.imaging.normalisation import normalise
-from service.vision.crop import LANDMARK_INPUT, crop_map, sample
+from service.imaging.normalisation import OUTSIDE, normalise
+from service.vision.crop import LANDMARK_INPUT, AxisMap, crop_map, sample
 from training.synthesis.backgrounds import background
 from training.synthesis.camera import expose
 from training.synthesis.compose import mirror, paste
@@ -16,24 +18,34 @@ from training.synthesis.config.scene import ViewConfig
 from training.synthesis.facts import ViewFacts
 from training.synthesis.occluders import add_occluder
 from training.synthesis.pool import Layer
+from training.synthesis.rgb_scene import ColourScene
 
 LARGEST_SCALE = 1.15  # a layer is not enlarged by more
 
 
 @dataclass(frozen=True)
 class View:
-    """image uint8 [256, 256]; points float32 [68, 2] in its pixels; weight float32 [68]."""
+    """image uint8 [256, 256]; points float32 [68, 2] in its pixels; weight float32 [68]; rgb uint8
+    [3, 256, 256] R, G, B, pixel by pixel what `image` shows, if asked for."""
 
     image: ByteArray
     points: FloatArray
     weight: FloatArray
     facts: ViewFacts
+    rgb: ByteArray | None = None
 
 
 def landmark_view(
-    layer: Layer, rng: np.random.Generator, config: SynthesisConfig = DEFAULT
+    layer: Layer,
+    rng: np.random.Generator,
+    config: SynthesisConfig = DEFAULT,
+    colour_rng: np.random.Generator | None = None,
 ) -> View:
-    """One random camera's picture of `layer`, cropped as serving crops."""
+    """One random camera's picture of `layer`, cropped as serving crops.
+
+    colour_rng: draws a colour picture of the same view as well, of a layer that has colours; the
+    thermal one is the same with and without.
+    """
     if rng.random() < 0.5:
         layer = mirror(layer)
     box = layer.box
@@ -48,13 +60,20 @@ def landmark_view(
     )
     scene = background(side, side, layer.facts.ambient, rng, behind)
     paste(scene, layer, scale, origin, rng, config.frame.body_uneven_k)
+    colours = None
+    if colour_rng is not None:
+        zoom = _finer(layer, scale, colour_rng, config)
+        colours = ColourScene(side, zoom, colour_rng, config.rgb)
+        colours.paste(layer, scale, origin)
     points = (layer.landmarks - origin) * np.float32(scale)
     low, high = points.min(axis=0), points.max(axis=0)
     occluded = rng.random() < config.occluder.view_chance
     if occluded:
         face = np.concatenate([low, high])
-        add_occluder(scene, face, layer.facts.ambient, rng, config.occluder)
-    scene, points = _frame_edge(scene, points, rng, config.view)
+        add_occluder(scene, face, layer.facts.ambient, rng, config.occluder, colours=colours)
+    rows, columns = _frame_edge(scene.shape, points, rng, config.view)
+    start = np.array([columns.start, rows.start], np.float32)
+    scene, points = scene[rows, columns], points - start
     exposure = expose(scene, rng, config.camera)
     facts = ViewFacts(
         person=layer.facts,
@@ -63,7 +82,19 @@ def landmark_view(
         cut=_is_cut(scene, points),
         black_hot=exposure.black_hot,
     )
-    return View(*_crop(exposure.values, exposure.place(points), rng, config.view), facts)
+    crop = _crop(exposure.values, exposure.place(points), rng, config.view)
+    rgb = None
+    if colours is not None:
+        picture, first = colours.expose(rows, columns)
+        rgb = _colour_crop(picture, crop, exposure.scale, (first + 0.5) / colours.zoom - start,
+                           colours.zoom)  # fmt: skip
+    return View(crop.image, crop.points, crop.weight, facts, rgb)
+
+
+def _finer(layer: Layer, scale: float, rng: np.random.Generator, config: SynthesisConfig) -> float:
+    """Pixels of the colour picture for one of the thermal one, 1 or more."""
+    wanted = log_uniform(config.rgb.face_px, rng) / layer.face_size
+    return max(min(wanted, LARGEST_SCALE) / scale, 1.0)
 
 
 def _is_cut(values: FloatArray, points: FloatArray) -> bool:
@@ -73,29 +104,39 @@ def _is_cut(values: FloatArray, points: FloatArray) -> bool:
 
 
 def _frame_edge(
-    scene: FloatArray, points: FloatArray, rng: np.random.Generator, view: ViewConfig
-) -> tuple[FloatArray, FloatArray]:
-    """Sometimes the frame ends close to the face, or through it."""
+    shape: tuple[int, ...], points: FloatArray, rng: np.random.Generator, view: ViewConfig
+) -> tuple[slice, slice]:
+    """Rows and columns of the scene that the frame shows: all, or up to close to the face, or
+    into it."""
+    rows, columns = slice(0, shape[0]), slice(0, shape[1])
     if rng.random() > view.cut_chance:
-        return scene, points
+        return rows, columns
     low, high = points.min(axis=0), points.max(axis=0)
     cut = rng.uniform(*view.cut) * (high - low)
     edge = rng.integers(4)
-    if edge < 2:  # left, top
-        start = int(np.clip(low[edge] + cut[edge], 0, scene.shape[1 - edge] - 8))
-        scene = scene[:, start:] if edge == 0 else scene[start:]
-        points = points - np.array([start, 0] if edge == 0 else [0, start], np.float32)
-    else:  # right, bottom
-        axis = edge - 2
-        end = int(np.clip(high[axis] - cut[axis], 8, scene.shape[1 - axis]))
-        scene = scene[:, :end] if axis == 0 else scene[:end]
-    return scene, points
+    axis = edge % 2  # left, top, right, bottom
+    if edge < 2:
+        start = int(np.clip(low[axis] + cut[axis], 0, shape[1 - axis] - 8))
+        return (rows, slice(start, shape[1])) if axis == 0 else (slice(start, shape[0]), columns)
+    end = int(np.clip(high[axis] - cut[axis], 8, shape[1 - axis]))
+    return (rows, slice(0, end)) if axis == 0 else (slice(0, end), columns)
+
+
+@dataclass(frozen=True)
+class _Crop:
+    """Image, points and weight of a `View`; axis_map: from the camera's picture to `image`; inside
+    bool [256, 256]: where that picture reaches."""
+
+    image: ByteArray
+    points: FloatArray
+    weight: FloatArray
+    axis_map: AxisMap
+    inside: NDArray[np.bool_]
 
 
 def _crop(
     values: FloatArray, points: FloatArray, rng: np.random.Generator, view: ViewConfig
-) -> tuple[ByteArray, FloatArray, FloatArray]:
-    """Image, points and weight of a `View`."""
+) -> _Crop:
     low, high = points.min(axis=0), points.max(axis=0)
     extent = float((high - low).max())
     shift = np.clip(rng.normal(0, view.shift, 2), -0.15, 0.15) * extent
@@ -110,4 +151,27 @@ def _crop(
     seen = (points > -slack).all(axis=1) & (points < limits).all(axis=1)
     seen &= (placed >= 0).all(axis=1) & (placed <= LANDMARK_INPUT - 1).all(axis=1)
     image = normalise(warped, inside=inside)
-    return image, np.asarray(placed, np.float32), np.asarray(seen, np.float32)
+    return _Crop(
+        image, np.asarray(placed, np.float32), np.asarray(seen, np.float32), axis_map, inside
+    )
+
+
+def _colour_crop(
+    picture: ByteArray, crop: _Crop, scale: tuple[float, float], corner: FloatArray, zoom: float
+) -> ByteArray:
+    """The colour picture [h, w, 3] pixel by pixel as `crop.image`: uint8 [3, 256, 256].
+
+    scale: of the exposure; corner: (x, y) of the picture's first pixel, its centre, in the thermal
+    frame before the exposure scaled it, counted from that frame's edge; zoom: see `ColourScene`.
+    """
+    enlarged = crop.axis_map.scale * np.array(scale)
+    offset = np.array([crop.axis_map.offset_x, crop.axis_map.offset_y])
+    offset = offset + enlarged * corner - 0.5 * crop.axis_map.scale
+    matrix = np.column_stack([np.diag(enlarged / zoom), offset])
+    # No area averaging: the picture is never much finer than the crop (`LARGEST_SCALE`).
+    warped = cv2.warpAffine(
+        picture, matrix, (LANDMARK_INPUT, LANDMARK_INPUT), flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )  # fmt: skip
+    warped[~crop.inside] = OUTSIDE
+    return np.ascontiguousarray(warped.transpose(2, 0, 1), np.uint8)

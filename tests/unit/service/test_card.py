@@ -26,6 +26,12 @@ def test_round_trip() -> None:
     assert parse_card(card_json(card)) == card
 
 
+def test_a_distilled_network_names_its_teachers() -> None:
+    teachers = [{"file": "last.pt", "sha256": "0" * 64, "variant": "l"}]
+    card = parse_card(json.dumps({**RAW, "training": {"teachers": teachers}}))
+    assert parse_card(card_json(card)).training["teachers"] == teachers
+
+
 def test_limits_of_the_verdict() -> None:
     card = parse_card(json.dumps({**RAW, "verdict": LIMITS}))
     assert card.verdict is not None
@@ -61,6 +67,9 @@ def test_minimal_card() -> None:
         ({"files": {"1/model.onnx": "abc"}}, "files"),
         ({"metrics": []}, "metrics"),
         ({"licence": ""}, "licence"),
+        ({"training": {"teachers": {}}}, "training.teachers"),
+        ({"training": {"teachers": [{"file": "last.pt"}]}}, "training.teachers"),
+        ({"training": {"teachers": [{"sha256": "abc"}]}}, "training.teachers"),
         ({"verdict": []}, "verdict"),
         ({"verdict": {"max_error": 0.1}}, "verdict"),
         ({"verdict": {**LIMITS, "fine_error": 0}}, "fine_error"),

@@ -1,9 +1,12 @@
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from service.backends.base import ModelMetadata
 from service.catalogue import Catalogue
 from service.entries import State
 from service.errors import BackendUnavailable, VariantUnavailable
@@ -19,6 +22,7 @@ def catalogue(
     variant: str = "t",
     precision: str = "auto",
     detector: str = "auto",
+    telemetry: Telemetry | None = None,
 ) -> Catalogue:
     return Catalogue(
         repository,
@@ -27,11 +31,11 @@ def catalogue(
         default_precision=precision,
         default_detector=detector,
         only=only,
-        telemetry=Telemetry(),
+        telemetry=telemetry or Telemetry(),
     )
 
 
-async def loaded(repository: Path, **settings: str) -> Catalogue:
+async def loaded(repository: Path, **settings: Any) -> Catalogue:
     made = catalogue(repository, **settings)
     await made.load(FakeBackend())
     return made
@@ -196,3 +200,52 @@ async def test_vanished_weights(tmp_path: Path) -> None:
 async def test_wrong_task_on_the_card_is_found_by_the_network(tmp_path: Path) -> None:
     add_model(tmp_path, "landmarks_t", b"weights", task="detector", variant="nano")
     assert "not uint8" in reason(await loaded(tmp_path), "landmarks_t")
+
+
+async def test_a_backend_that_is_away_at_first(tmp_path: Path) -> None:
+    made, backend = catalogue(make_repository(tmp_path)), FakeBackend()
+    backend.ready_error = BackendUnavailable("nobody is there")
+    await made.load(backend)
+    assert {entry.state for entry in made.entries} == {State.LOADING}
+    assert "face_detector nobody is there" in made.missing()[0]
+    with pytest.raises(BackendUnavailable, match="loading"):
+        made.landmarks(None, None)
+    backend.ready_error = None
+    await made.load(backend)
+    assert made.missing() == []
+    assert {entry.reason for entry in made.entries} == {None}
+
+
+async def test_a_backend_that_loses_its_models(tmp_path: Path) -> None:
+    telemetry, backend = Telemetry(), FakeBackend()
+    made = catalogue(make_repository(tmp_path), telemetry=telemetry)
+    await made.load(backend)
+    backend.models = {"face_detector"}
+    (tmp_path / "landmarks_s" / "1" / "model.onnx").write_bytes(b"damaged meanwhile")
+    await made.load(backend)
+    assert backend.models == {"face_detector", "landmarks_t", "landmarks_s_int8"}
+    assert made.missing() == []
+    assert "SHA-256" in reason(made, "landmarks_s")
+    assert made.landmarks("s", "auto").card.name == "landmarks_s_int8"
+    text = telemetry.render().decode()
+    assert 'model="landmarks_t"' in text
+    assert 'thermal_model_info{backend="fake",model="landmarks_s",' not in text
+
+
+async def test_a_backend_that_goes_away_keeps_its_models(tmp_path: Path) -> None:
+    made, backend = catalogue(make_repository(tmp_path)), FakeBackend()
+    await made.load(backend)
+    backend.ready_error = BackendUnavailable("gone")
+    await made.load(backend)
+    assert {entry.state for entry in made.entries} == {State.READY}
+    assert made.landmarks(None, None).card.name == "landmarks_t"
+
+
+async def test_a_backend_that_serves_another_version(tmp_path: Path) -> None:
+    class Newer(FakeBackend):
+        async def metadata(self, model: str) -> ModelMetadata:
+            return replace(await super().metadata(model), version="3")
+
+    made = catalogue(make_repository(tmp_path))
+    await made.load(Newer())
+    assert reason(made, "landmarks_t") == "the backend serves version 3, not 1"

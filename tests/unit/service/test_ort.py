@@ -3,9 +3,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
 
 from service.backends.ort import OrtBackend
 from service.errors import (
@@ -15,31 +13,10 @@ from service.errors import (
     InferenceFailed,
 )
 from service.networks import landmark_network
-from tests.onnx_models import keypoints_grid, simcc_model
+from tests.onnx_models import keypoints_grid, simcc_model, slow_model
 from tests.repositories import add_model
 
 VIEW = {"image": np.zeros((1, 1, 256, 256), np.uint8)}
-
-
-def slow_model(steps: int) -> bytes:
-    """Large matrix products in a row: work of seconds that the engine can leave between nodes."""
-    nodes = [
-        helper.make_node("Cast", ["image"], ["floats"], to=TensorProto.FLOAT),
-        helper.make_node("Tile", ["floats", "tiles"], ["x0"]),  # 1024 x 1024
-        *(helper.make_node("MatMul", [f"x{i}", f"x{i}"], [f"x{i + 1}"]) for i in range(steps)),
-        helper.make_node("ReduceMean", [f"x{steps}"], ["keypoints"], axes=[1, 2], keepdims=0),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "slow",
-        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", 1, 256, 256])],
-        [helper.make_tensor_value_info("keypoints", TensorProto.FLOAT, ["N", 1024])],
-        [helper.make_tensor("tiles", TensorProto.INT64, [4], [1, 1, 4, 4])],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.checker.check_model(model)
-    data: bytes = model.SerializeToString()
-    return data
 
 
 def backend(repository: Path, *, threads: int = 1, queue: int = 8) -> OrtBackend:

@@ -18,7 +18,14 @@ def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("REST_PORT", "70000"), ("PRECISION", "fp64"), ("DEADLINE_MS", "0"), ("MAX_INFLIGHT", "0")],
+    [
+        ("REST_PORT", "70000"),
+        ("PRECISION", "fp64"),
+        ("BACKEND", "onnxruntime"),
+        ("DEADLINE_MS", "0"),
+        ("MAX_INFLIGHT", "0"),
+        ("CHECK_MODELS_S", "0"),
+    ],
 )
 def test_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"THERMAL_{name}", value)

@@ -15,6 +15,7 @@ from typing import Any, Final
 from training.synthesis.config.camera import CameraConfig
 from training.synthesis.config.knobs import differences
 from training.synthesis.config.person import PersonConfig
+from training.synthesis.config.rgb import RgbConfig
 from training.synthesis.config.scene import (
     BackgroundConfig,
     FrameConfig,
@@ -33,7 +34,11 @@ SOURCES: Final = {
     "V": "TVST 2785241: temperatures of forehead and eyes",
     "W": "wet-towel measurement: forehead 2.8 K and canthi 0.6 K colder after 20 C",
     "Y": "emissivity of skin .98 +- .01, independent of pigmentation; 65 people",
-    "E": "estimate: what published thermal pictures look like; not measured",
+    "M": "the Monk skin tone scale (E. Monk, 2019), ten tones, interpolated",
+    "A": "anatomy: irises are 11-12 mm wide, pupils 2-6 mm",
+    "B": "black bodies in sRGB, M. Charity's table",
+    "N": "EMVA standard 1288: shot and read noise of image sensors",
+    "E": "estimate: what published pictures look like; not measured",
 }
 
 
@@ -46,6 +51,7 @@ class SynthesisConfig:
     occluder: OccluderConfig = field(default_factory=OccluderConfig)
     view: ViewConfig = field(default_factory=ViewConfig)
     frame: FrameConfig = field(default_factory=FrameConfig)
+    rgb: RgbConfig = field(default_factory=RgbConfig)
 
     def changed(self) -> dict[str, Any]:
         """The knobs that differ from the defaults, as nested plain values."""

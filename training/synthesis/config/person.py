@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from training.synthesis.config.knobs import Range, Room, Weights, knob
+from training.synthesis.config.rgb import ColourConfig
 from training.synthesis.config.skin import SkinConfig
 
 
@@ -148,3 +149,4 @@ class PersonConfig(Room):
     hair: HairConfig = field(default_factory=HairConfig)
     worn: WornConfig = field(default_factory=WornConfig)
     body: BodyConfig = field(default_factory=BodyConfig)
+    colour: ColourConfig = field(default_factory=ColourConfig)

@@ -1,0 +1,1 @@
+"""The tables and figures of MLCM-KD (Tong et al.) made again on synthetic persons, by command."""
