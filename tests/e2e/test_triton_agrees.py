@@ -1,5 +1,6 @@
 """Triton and ONNX Runtime in this process give the same numbers for every model that ships."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,10 +17,10 @@ from service.telemetry import Telemetry
 from service.workers import Workers
 from tests.repositories import add_model
 from tests.small_landmarks import blobs
-from tests.triton_server import TritonServer
+from tests.triton_server import ROOT, TritonServer
 from training.export import export_landmarks, seeded_landmarks
 
-REPOSITORY = Path(__file__).parents[2] / "model_repository"
+REPOSITORY = ROOT / "model_repository"
 PUBLISHED = sorted(card.parent.name for card in REPOSITORY.glob("*/card.json"))
 PIXELS = 1e-4
 
@@ -67,6 +68,15 @@ async def check(server: TritonServer, name: str) -> None:
     for key, array in here.items():
         assert np.ptp(array) > 0.01  # they do differ from view to view
         np.testing.assert_allclose(there[key], array, rtol=0, atol=PIXELS)
+
+
+def test_one_version_of_onnx_runtime() -> None:
+    """Equal answers are promised between equal engines alone."""
+    pins = [
+        re.findall(r"onnxruntime==([0-9.]+)", (ROOT / file).read_text())
+        for file in ("pyproject.toml", "docker/triton/requirements.txt")
+    ]
+    assert pins[0] == pins[1] and len(pins[0]) == 1
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
