@@ -27,6 +27,19 @@ class CardError(ValueError):
 
 
 @dataclass(frozen=True)
+class Canary:
+    """A version that `percent` of the requests get (1 to 99), on trial."""
+
+    version: int
+    percent: int
+
+    def __post_init__(self) -> None:
+        _need(_is_count(self.version), "canary.version", "a whole number from 1")
+        fits = _is_count(self.percent) and self.percent < 100
+        _need(fits, "canary.percent", "a whole number from 1 to 99")
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """One published model. The fields with a default may be missing from the file.
 
@@ -42,6 +55,8 @@ class ModelCard:
     normalisation: the gain control that it was trained on; requests with `auto` get it.
     verdict: limits for judging faces by their expected errors; None for a detector, and where
       sigma is not calibrated.
+    replaces: the version that served before this one was published; a rollback goes there.
+    canary: another version, with a card in its own folder, that serves beside this one.
     """
 
     name: str
@@ -58,6 +73,8 @@ class ModelCard:
     licence: str = "unknown"
     normalisation: str = "linear-v1"
     verdict: VerdictLimits | None = None
+    replaces: int | None = None
+    canary: Canary | None = None
 
     def __post_init__(self) -> None:
         for name in ("name", "variant"):
@@ -76,6 +93,10 @@ class ModelCard:
             _need(isinstance(value, str) and bool(value), name, "a non-empty string")
         if self.verdict is not None:
             _need(self.task == "landmarks", "verdict", "null for a detector")
+        fits = self.replaces is None or _is_count(self.replaces)
+        _need(fits, "replaces", "null or a whole number from 1")
+        same = self.canary is not None and self.canary.version == self.version
+        _need(not same, "canary.version", "another version than the card's")
 
 
 def parse_card(text: str) -> ModelCard:
@@ -97,6 +118,8 @@ def parse_card(text: str) -> ModelCard:
         raw["input_size"] = tuple(raw["input_size"])
     if raw.get("verdict") is not None:
         raw["verdict"] = _limits(raw["verdict"])
+    if raw.get("canary") is not None:
+        raw["canary"] = _canary(raw["canary"])
     return ModelCard(**raw)
 
 
@@ -119,6 +142,13 @@ def _limits(raw: object) -> VerdictLimits:
         return VerdictLimits(**raw)
     except ValueError as error:
         raise CardError(f"verdict: {error}") from None
+
+
+def _canary(raw: object) -> Canary:
+    _need(isinstance(raw, dict) and set(raw) == {"version", "percent"}, "canary",
+          "null or {version, percent}")  # fmt: skip
+    assert isinstance(raw, dict)
+    return Canary(**raw)
 
 
 def _check_schema(task: str, schema: object) -> None:

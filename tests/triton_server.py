@@ -1,9 +1,11 @@
 """A real Triton server as a process of its own, on a free port of this machine."""
 
+import os
 import signal
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -34,13 +36,15 @@ class TritonServer:
         options = [
             f"--grpc-port={self.port}", "--allow-http=false", "--exit-timeout-secs=5",
             f"--metrics-port={self.metrics_port}" if self.metrics_port else "--allow-metrics=false",
-            f"--backend-config=onnxruntime,shm-region-prefix-name={self._shared}",
+            f"--backend-config=python,shm-region-prefix-name={self._shared}",
         ]  # fmt: skip
         serve = [str(ROOT / "docker/triton/serve.sh"), str(self.repository), *options]
         # Should the tests be killed, the server is told to stop, too.
         command = ["setpriv", "--pdeathsig", "TERM", "--", *serve]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, start_new_session=True
+            )
         self._wait_until_live(self._process)
 
     def kill(self) -> None:
@@ -55,6 +59,9 @@ class TritonServer:
         assert self._process is not None
         self._process.send_signal(how)
         self._process.wait(PATIENCE)
+        # Whatever is left of its session: models that were just starting outlive a killed server.
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         for left in Path("/dev/shm").glob(f"{self._shared}*"):
             left.unlink()
 

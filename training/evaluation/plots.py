@@ -98,7 +98,8 @@ def score_and_error(claims: Mapping[str, Claims]) -> Plot:
         axes.plot(bins.said, bins.median, "o-", markersize=4, label=label, color=colour)
         axes.plot(bins.said, bins.p90, "--", linewidth=1, color=colour)
     axes.set_ylim(bottom=0)
-    return as_plot(figure, axes, f"{title} Median (solid) and 90th percentile (dashed) of the error")
+    caption = f"{title} Median (solid) and 90th percentile (dashed) of the error"
+    return as_plot(figure, axes, caption)
 
 
 def precision_recall(title: str, curves: Mapping[str, tuple[FloatArray, FloatArray]]) -> Plot:

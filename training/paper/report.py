@@ -104,12 +104,12 @@ def _two(finished: Finished) -> Section:
 
 
 def _three(finished: Finished) -> Section:
-    claims, table = ablation_claims(finished.measured), table_three(finished.measured)
+    claims, table = ablation_claims(finished.measured, "iii"), table_three(finished.measured)
     return _of_errors("Table III: what is distilled", finished, table, claims)
 
 
 def _four(finished: Finished) -> Section:
-    claims, table = ablation_claims(finished.measured), table_four(finished.measured)
+    claims, table = ablation_claims(finished.measured, "iv"), table_four(finished.measured)
     return _of_errors("Table IV: the injections", finished, table, claims)
 
 

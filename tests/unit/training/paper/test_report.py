@@ -41,7 +41,7 @@ def test_numbers_for_machines(finished: Finished, tmp_path: Path) -> None:
     assert one["figures"]["faces"]["full"] == 40
     assert one["figures"]["profile"]["arm_steps"] == 6
     assert two["figures"]["t"]["landmarks_ms"] == 10.0
-    assert len(three["figures"]["comparisons"]) == 12
+    assert len(three["figures"]["comparisons"]) == 6
     assert len(five["figures"]["full"][1]["norms"]) == 4
 
 
