@@ -145,8 +145,8 @@ def _limits(raw: object) -> VerdictLimits:
 
 
 def _canary(raw: object) -> Canary:
-    _need(isinstance(raw, dict) and set(raw) == {"version", "percent"}, "canary",
-          "null or {version, percent}")  # fmt: skip
+    fits = isinstance(raw, dict) and set(raw) == {"version", "percent"}
+    _need(fits, "canary", "null or an object with version and percent")
     assert isinstance(raw, dict)
     return Canary(**raw)
 
