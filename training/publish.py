@@ -1,57 +1,41 @@
-"""Put an exported network into the model repository, or take the last step back.
+"""Put an exported network into the model repository, on trial or for all; take it back.
 
     python -m training.publish model.onnx --name landmarks_t [--training-note note.json]
+    python -m training.publish model.onnx --name landmarks_t --canary 5
+    python -m training.publish promote --name landmarks_t
     python -m training.publish rollback --name landmarks_t
 
+--canary 5: the new version gets 5 % of the requests, the current one the others, until `promote`
+makes the canary the one that serves, or `rollback` ends the trial. Without a canary, `rollback`
+serves the version that was served before; two of those are kept.
+
 A version whose error on the gate set is worse than the current one's by more than the tolerance is
-refused; so is an INT8 one that is more than 3 % worse than the FP32 one it was made from. Killed at
-any point, it leaves the repository as it was before or as it should be after.
+refused; so is an INT8 one that is more than 3 % worse than the FP32 one it was made from. One
+publisher works at a time. Killed at any point, it leaves the repository as it was before or as it
+should be after. A running gateway takes the change over by itself.
 """
 
 import argparse
 import json
 import math
-import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import onnx
-import onnxruntime as ort
 
-from service.card import CardError, ModelCard, file_sha256
+from service.card import Canary, CardError, ModelCard, file_sha256
 from service.vision.verdict import VerdictLimits
+from training.contract import Contract, Refused, check_network, config_of, contract_of
 from training.data.sets import model_licence
 from training.gate import GATE, INT8_TOLERANCE, PROTOCOLS, TOLERANCE, gate_figures
-from training.repository import (
-    RepositoryError,
-    add_version,
-    serve_version,
-    served_card,
-    version_card,
-    versions,
-)
+from training.release import promote, rollback
+from training.repository import RepositoryError, add_version, locked, served_card, versions
 from training.revision import source_revision
-from training.served import CALIBRATION, onnx_network
-from training.triton_config import config_text
+from training.served import CALIBRATION, onnx_network, published
 
 REPOSITORY: Final = Path("model_repository")
-_LANDMARKS: Final = re.compile(r"landmarks_(?P<variant>[tsmlx])(?P<int8>_int8)?")
-_DETECTOR: Final = re.compile(r"face_detector(?:_(?P<side>640))?(?P<int8>_int8)?")
-# What a network must take and give, without the batch axis.
-_CONTRACTS: Final[dict[str, dict[str, tuple[int, ...]]]] = {
-    "landmarks": {
-        "image": (1, 256, 256),
-        "keypoints": (68, 4),
-        "simcc_x": (68, 512),
-        "simcc_y": (68, 512),
-    },
-    "detector": {"image": (1, 320, 320), "boxes": (100, 4), "scores": (100,)},
-}
-
-
-class Refused(RuntimeError):
-    """The network is not published; the message says why."""
 
 
 def publish(
@@ -60,97 +44,87 @@ def publish(
     repository: Path = REPOSITORY,
     note: Mapping[str, Any] | None = None,
     gate: Path = GATE,
+    *,
+    canary: int | None = None,
 ) -> ModelCard:
     """Serve `weights` as the next version of `name`. Refused, or RepositoryError: nothing changed.
 
     note: how the network was trained, for its card; the figures under `metrics` go to the card's.
+    canary: the share of the requests that gets the new version, in percent; None for all of them.
     """
-    task, variant, precision = _kind(name)
-    contract = _contract(name, task)
-    _check_contract(weights, contract)
-    folder = repository / name
-    figures = _pass_gate(weights, task, folder, gate)
-    note = dict(note or {})
-    if precision == "int8":
-        figures |= _compare_with_source(figures["error"], note, task, folder, gate)
-    licence = _licence(folder, precision, note)
-    calibration = _calibration(weights, task)
-    metrics = {
-        "gate": {"protocol": PROTOCOLS[task], **_plain(figures)},
-        **calibration["figures"],
-        **note.pop("metrics", {}),
-    }
-    version = max(versions(folder), default=0) + 1
-    card = ModelCard(
-        name=name,
-        task=task,
-        variant=variant,
-        precision=precision,
-        schema="ibug68" if task == "landmarks" else None,
-        input_size=contract["image"][1:],  # type: ignore[arg-type]
+    contract = contract_of(name)
+    if contract.tensorrt:
+        raise Refused(f"{name}: TensorRT plans are published by `python -m training.build_plan`")
+    check_network(weights, contract)
+    repository.mkdir(parents=True, exist_ok=True)
+    with locked(repository):
+        card = _judged(weights, contract, repository / name, dict(note or {}), gate)
+        add(repository / name, {"model.onnx": weights}, card, canary)
+    return card
+
+
+def add(
+    folder: Path, weights: Mapping[str, Path], card: ModelCard, canary: int | None = None
+) -> None:
+    """Add a version that has passed its gate; see `publish`. The repository must be locked."""
+    served = card
+    if canary is not None:
+        current = served_card(folder)
+        if current is None:
+            raise Refused(f"{folder.name}: nothing is served yet that a canary could stand beside")
+        served = replace(current, canary=Canary(card.version, canary))
+    add_version(folder, weights, card, served, config_of(served))
+
+
+def next_version(folder: Path) -> tuple[int, int | None]:
+    """The number of the next version and the version that it will replace, if there is one.
+
+    Refused while there is a canary: two changes at once could not be told apart.
+    """
+    current = served_card(folder)
+    if current is not None and current.canary is not None:
+        raise Refused(
+            f"{folder.name}: version {current.canary.version} is a canary for "
+            f"{current.canary.percent} % of the requests: `promote` it or `rollback` first"
+        )
+    return max(versions(folder), default=0) + 1, current.version if current else None
+
+
+def _judged(
+    weights: Path, contract: Contract, folder: Path, note: dict[str, Any], gate: Path
+) -> ModelCard:
+    """The card of a network that has passed the gate."""
+    version, replaces = next_version(folder)
+    figures = _pass_gate(weights, contract.task, folder, gate)
+    if contract.precision == "int8":
+        figures |= _compare_with_source(figures["error"], note, contract, folder, gate)
+    calibration = _calibration(weights, contract.task)
+    return ModelCard(
+        name=folder.name,
+        task=contract.task,
+        variant=contract.variant,
+        precision=contract.precision,
+        schema="ibug68" if contract.task == "landmarks" else None,
+        input_size=contract.input[1:],  # type: ignore[arg-type]
         version=version,
         files={f"{version}/model.onnx": file_sha256(weights)},
-        metrics=metrics,
+        metrics={
+            "gate": {"protocol": PROTOCOLS[contract.task], **plain(figures)},
+            **calibration["figures"],
+            **note.pop("metrics", {}),
+        },
         training=note,
         revision=source_revision(),
-        licence=licence,
+        licence=_licence(folder, contract, note),
         verdict=VerdictLimits(**calibration["verdict"]) if calibration["verdict"] else None,
+        replaces=replaces,
     )
-    add_version(folder, weights, card, _config(card))
-    return card
 
 
-def _licence(folder: Path, precision: str, note: Mapping[str, Any]) -> str:
+def _licence(folder: Path, contract: Contract, note: Mapping[str, Any]) -> str:
     """By the data behind the network; that of the served one which an INT8 one was made from."""
-    source = served_card(folder.parent / folder.name.removesuffix("_int8"))
-    return source.licence if precision == "int8" and source else model_licence(note)
-
-
-def rollback(name: str, repository: Path = REPOSITORY) -> ModelCard:
-    """Serve the version before the current one; both folders stay, so numbers are not reused."""
-    folder = repository / name
-    current = served_card(folder)
-    if current is None:
-        raise Refused(f"{name}: nothing is published")
-    earlier = [version for version in versions(folder) if version < current.version]
-    if not earlier:
-        raise Refused(f"{name}: no version before {current.version}")
-    card = version_card(folder, earlier[-1])
-    serve_version(folder, card, _config(card))
-    return card
-
-
-def _contract(name: str, task: str) -> dict[str, tuple[int, ...]]:
-    contract = dict(_CONTRACTS[task])
-    if (match := _DETECTOR.fullmatch(name)) and match["side"]:
-        contract["image"] = (1, int(match["side"]), int(match["side"]))
-    return contract
-
-
-def _config(card: ModelCard) -> str:
-    contract = _contract(card.name, card.task)
-    return config_text(card.name, card.task, card.version, contract.pop("image"), contract)
-
-
-def _kind(name: str) -> tuple[str, str, str]:
-    """Task, variant and precision that a model's name stands for."""
-    if match := _LANDMARKS.fullmatch(name):
-        return "landmarks", match["variant"], "int8" if match["int8"] else "fp32"
-    if match := _DETECTOR.fullmatch(name):
-        return "detector", "nano", "int8" if match["int8"] else "fp32"
-    raise Refused(
-        f"{name!r} is neither face_detector[_640][_int8] nor landmarks_<t|s|m|l|x>[_int8]"
-    )
-
-
-def _check_contract(weights: Path, contract: Mapping[str, tuple[int, ...]]) -> None:
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    session = ort.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
-    found = {spec.name: tuple(spec.shape[1:]) for spec in session.get_inputs()}
-    found |= {spec.name: tuple(spec.shape[1:]) for spec in session.get_outputs()}
-    if found != contract:
-        raise Refused(f"{weights.name}: takes and gives {found}, not {contract}")
+    source = served_card(folder.parent / contract.source)
+    return source.licence if contract.precision == "int8" and source else model_licence(note)
 
 
 def _calibration(weights: Path, task: str) -> dict[str, Any]:
@@ -180,17 +154,17 @@ def _pass_gate(weights: Path, task: str, folder: Path, gate: Path) -> dict[str, 
 
 
 def _compare_with_source(
-    error: float, note: Mapping[str, Any], task: str, folder: Path, gate: Path
+    error: float, note: Mapping[str, Any], contract: Contract, folder: Path, gate: Path
 ) -> dict[str, float]:
     """`error_fp32` of the served network that an INT8 one was made from. Refused if much better."""
-    name = folder.name.removesuffix("_int8")
-    source = served_card(folder.parent / name)
-    if source is None:
+    name = contract.source
+    if served_card(folder.parent / name) is None:
         raise Refused(f"{folder.name}: publish {name} first; INT8 is held against it")
-    path = f"{source.version}/model.onnx"
-    if note.get("quantised_from") != source.files[path]:
-        raise Refused(f"{folder.name}: the note does not say that it was made from {name}'s {path}")
-    before = gate_figures(task, onnx_network(folder.parent / name / path), gate)["error"]
+    path, source = published(folder.parent, name)
+    file = f"{source.version}/model.onnx"
+    if note.get("quantised_from") != source.files[file]:
+        raise Refused(f"{folder.name}: the note does not say that it was made from {name}'s {file}")
+    before = gate_figures(contract.task, onnx_network(path), gate)["error"]
     if error > before * (1 + INT8_TOLERANCE):
         raise Refused(
             f"{folder.name}: error {error:.4f} on the gate set, {name} has {before:.4f}; "
@@ -199,9 +173,19 @@ def _compare_with_source(
     return {"error_fp32": before}
 
 
-def _plain(figures: Mapping[str, float]) -> dict[str, float | None]:
+def plain(figures: Mapping[str, float]) -> dict[str, float | None]:
     """Rounded; what is not a number becomes null, which JSON has."""
     return {k: round(float(v), 5) if math.isfinite(v) else None for k, v in figures.items()}
+
+
+def _told(card: ModelCard, canary: int | None) -> str:
+    measured = f"error on the gate set {card.metrics['gate']['error']}"
+    if canary is not None:
+        return (
+            f"{card.name}: version {card.version} is a canary for {canary} % of the requests, "
+            f"version {card.replaces} serves the others; {measured}"
+        )
+    return f"{card.name}: version {card.version} is served; {measured}"
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -210,23 +194,33 @@ def main(arguments: list[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", help="the ONNX file, or the word rollback")
+    parser.add_argument("model", help="the ONNX file, or the word promote or rollback")
     parser.add_argument("--name", required=True, help="face_detector, landmarks_t, ...")
     parser.add_argument("--repository", type=Path, default=REPOSITORY)
     parser.add_argument("--training-note", type=Path, help="JSON object for the card")
     parser.add_argument("--gate", type=Path, default=GATE, help="folder of the gate sets")
+    parser.add_argument(
+        "--canary", type=int, metavar="PERCENT", help="share of the requests, 1 to 99"
+    )
     options = parser.parse_args(arguments)
+    steps = {"promote": promote, "rollback": rollback}
     try:
-        if options.model == "rollback":
-            card = rollback(options.name, options.repository)
+        if options.model in steps:
+            card = steps[options.model](options.name, options.repository)
         else:
             note = json.loads(options.training_note.read_text()) if options.training_note else {}
-            weights = Path(options.model)
-            card = publish(weights, options.name, options.repository, note, options.gate)
+            card = publish(
+                Path(options.model),
+                options.name,
+                options.repository,
+                note,
+                options.gate,
+                canary=options.canary,
+            )
     except (Refused, RepositoryError, CardError) as error:
-        raise SystemExit(f"not published: {error}") from None
-    measured = card.metrics["gate"]["error"]
-    print(f"{card.name}: version {card.version} is served; error on the gate set {measured}")
+        what = options.model if options.model in steps else "publish"
+        raise SystemExit(f"{what}: nothing changed: {error}") from None
+    print(_told(card, options.canary))
 
 
 if __name__ == "__main__":

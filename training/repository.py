@@ -37,7 +37,8 @@ def locked(repository: Path) -> Iterator[None]:
     The lock is on the repository's folder itself: nothing to tidy up, and it goes when the process
     does, however it dies.
     """
-    repository.mkdir(parents=True, exist_ok=True)
+    if not repository.is_dir():
+        raise RepositoryError(f"{repository}: no such folder")
     handle = os.open(repository, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
