@@ -95,6 +95,17 @@ class TeacherConfig:
 
 
 @dataclass(frozen=True)
+class StartConfig:
+    """The weights that a run starts from, instead of random ones."""
+
+    checkpoint: str = ""  # of training.train (.pt), or a model of training.export (.onnx)
+    part: str = "all"  # or "backbone": of a network of the same variant, under a fresh head
+
+    def __post_init__(self) -> None:
+        require_one_of("start.part", self.part, ("all", "backbone"))
+
+
+@dataclass(frozen=True)
 class OptimiserConfig:
     """AdamW, linear warm-up, then a cosine down to `final_ratio` of the learning rate."""
 
@@ -136,6 +147,7 @@ class RunConfig:
     method: MethodConfig
     weights: Mapping[str, float]  # one for each term of the method
     seed: int = 0
+    start: StartConfig = field(default_factory=StartConfig)
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     loop: LoopConfig = field(default_factory=LoopConfig)

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from service.card import file_sha256
 from training import checkpoint
 from training.config import RunConfig
 from training.data.on_disk import held_out_protocol
@@ -26,6 +27,8 @@ class RunSaver:
         self._config, self._state = config, state
         self._teachers, self._active = teachers, active
         self._revision = source_revision() if active else ""
+        start = Path(config.start.checkpoint) if config.start.checkpoint and active else None
+        self._start = {"file": start.name, "sha256": file_sha256(start)} if start else None
         self._path, self._figures = folder / "last.pt", dict[str, float]()
         self._saved = time.monotonic()
 
@@ -97,6 +100,7 @@ class RunSaver:
             "minutes": round(self._state.progress.minutes, 1),
             "revision": self._revision,
             "teachers": self._teachers,
+            **({"start": self._start} if self._start else {}),
             "metrics": {
                 "validation": {"protocol": held_out_protocol(self._config.data), **figures}
             },

@@ -40,8 +40,9 @@ COLLATE = {"landmarks": collate_landmarks, "detector": collate_detector}
 def main(arguments: list[str] | None = None) -> None:
     options = _parse(arguments)
     try:
-        config = load_config(options.config, options.set)
-        run(config, CHECKPOINTS / config.name, resume=options.resume, init=options.init)
+        start = [f"start.checkpoint={options.init}"] if options.init else []
+        config = load_config(options.config, [*options.set, *start])
+        run(config, CHECKPOINTS / config.name, resume=options.resume)
     except (ConfigError, PoolMissing, DataSetError, checkpoint.CheckpointError) as error:
         raise SystemExit(str(error)) from None
 
@@ -51,7 +52,6 @@ def run(
     folder: Path,
     *,
     resume: bool = False,
-    init: Path | None = None,
     datasets: Datasets = build_dataset,
 ) -> None:
     """Train as configured; `folder/last.pt` holds the run at its last checkpoint and at its end."""
@@ -59,7 +59,7 @@ def run(
     try:
         torch.manual_seed(config.seed + runtime.rank)
         teacher = load_teacher(config)
-        recipe, state = _prepare(config, runtime, teacher, init)
+        recipe, state = _prepare(config, runtime, teacher)
         saver = RunSaver(
             config, state, teacher.lineage if teacher else [], folder, active=runtime.is_main
         )
@@ -117,12 +117,15 @@ def steps_per_epoch(config: RunConfig, world: int) -> int:
 
 
 def _prepare(
-    config: RunConfig, runtime: Runtime, teacher: Teacher | None, init: Path | None
+    config: RunConfig, runtime: Runtime, teacher: Teacher | None
 ) -> tuple[Recipe, RunState]:
     """Everything on its device, every process with the same weights."""
     student = checkpoint.build_model(config.task, config.variant, config.data.input_size)
-    if init is not None:
-        warm_start.initialise(student, config.task, config.variant, init)
+    if config.start.checkpoint:
+        warm_start.initialise(
+            student, config.task, config.variant, Path(config.start.checkpoint),
+            backbone_alone=config.start.part == "backbone",
+        )  # fmt: skip
     network = teacher.network if teacher else None
     method = build_method(config, student, network)
     adapters = method if isinstance(method, nn.Module) else nn.Module()

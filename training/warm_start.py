@@ -27,14 +27,23 @@ _PREFIX = "network."
 _VARIANTS = {"landmarks": rtmpose.VARIANTS, "detector": rtmdet.VARIANTS}
 
 
-def initialise(model: nn.Module, task: str, variant: str, path: Path) -> None:
+def initialise(
+    model: nn.Module, task: str, variant: str, path: Path, *, backbone_alone: bool = False
+) -> None:
     """Give `model` the weights of a checkpoint, or of an ONNX model of `training.export`.
 
-    Weights of a smaller landmark network are grown into it. Raises CheckpointError for anything
-    else.
+    Weights of a smaller landmark network are grown into it. backbone_alone: only those of the
+    backbone of a network of the same variant. Raises CheckpointError for anything else.
     """
-    source, found = read_network(path, task)
+    with torch.random.fork_rng():  # what is not taken over stays as the run's seed drew it
+        source, found = read_network(path, task)
     try:
+        if backbone_alone:
+            if found != (task, variant):
+                raise ValueError("a backbone alone is taken from the same variant")
+            weights = source.get_submodule("backbone").state_dict()
+            model.get_submodule("backbone").load_state_dict(weights)
+            return
         if found == (task, variant):
             model.load_state_dict(source.state_dict())
             return

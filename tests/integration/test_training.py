@@ -1,5 +1,6 @@
 """Whole runs, a few steps long, on a few made-up samples."""
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,8 +13,9 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
+from service.card import file_sha256
 from training import checkpoint, train
-from training.config import ConfigError, DataConfig, RunConfig, from_dict
+from training.config import ConfigError, DataConfig, RunConfig, StartConfig, from_dict
 from training.data.sample import DetectorSample, LandmarkSample
 from training.engine import Recipe, RunState, train_one_epoch
 
@@ -104,8 +106,12 @@ def test_a_run_starts_from_another_ones_weights(tmp_path: Path) -> None:
     path = tmp_path / "other.pt"
     checkpoint.save({"task": "detector", "variant": "nano", "model": model.state_dict()}, path)
     # No time at all: what is saved is what the run started from.
-    settings = config("detector", epochs=1, max_minutes=1e-9)
-    train.run(settings, tmp_path / "run", init=path, datasets=blobs())
+    settings = replace(
+        config("detector", epochs=1, max_minutes=1e-9), start=StartConfig(checkpoint=str(path))
+    )
+    train.run(settings, tmp_path / "run", datasets=blobs())
+    note = json.loads((tmp_path / "run" / "note.json").read_text())
+    assert note["start"] == {"file": "other.pt", "sha256": file_sha256(path)}
     started = checkpoint.load(tmp_path / "run" / "last.pt")
     assert started["step"] == 0
     for name, value in model.state_dict().items():

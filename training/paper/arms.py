@@ -9,10 +9,14 @@ feature loss trains, must have come from a teacher of the very same shape. Ours 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
+from service.card import CardError
+from training.config import ConfigError
 from training.distill.mlcm_kd import DISTILL_TERMS, TASK_TERMS
 from training.paper.profile import Profile
+from training.served import published
 
 TABLES: Final = ("i", "ii", "iii", "iv", "v")
 CONVENTIONAL: Final = ("feature", "logits")
@@ -37,11 +41,17 @@ ARMS_OF: Final = {
 @dataclass(frozen=True)
 class Run:
     """One training. name: of its folder. settings: arguments of `--set`. teacher: name of the run
-    whose network teaches."""
+    whose network teaches. start: name of the run whose backbone it starts from."""
 
     name: str
     settings: tuple[str, ...]
     teacher: str | None = None
+    start: str | None = None
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The runs that come before."""
+        return tuple(name for name in (self.start, self.teacher) if name is not None)
 
 
 @dataclass(frozen=True)
@@ -85,15 +95,15 @@ def thermal_name(variant: str) -> str:
 
 
 def plan(profile: Profile, place: Place, tables: Iterable[str] = TABLES) -> list[Run]:
-    """The runs that `tables` need, teachers before students."""
+    """The runs that `tables` need, each after those it needs itself."""
     wanted: dict[str, Run] = {}
     for table in tables:
         runs = _of_table_one(profile) if table == "i" else _of_ablation(profile, table)
         wanted |= {run.name: run for run in runs}
-    teachers: dict[str, Run] = {}
+    earlier: dict[str, Run] = {}
     for run in wanted.values():
-        teachers |= _teachers_of(profile, run)
-    return [_placed(profile, place, run) for run in (teachers | wanted).values()]
+        earlier |= _needed_by(profile, run)
+    return [_placed(place, run) for run in (earlier | wanted).values()]
 
 
 def _of_ablation(profile: Profile, table: str) -> list[Run]:
@@ -116,19 +126,31 @@ def _of_table_one(profile: Profile) -> list[Run]:
     return runs
 
 
-def _teachers_of(profile: Profile, run: Run) -> dict[str, Run]:
-    """The run's teacher, and before it that one's own."""
-    if run.teacher is None:
-        return {}
-    kind, variant = run.teacher.split("-")
-    if kind == "rgb":
-        teacher = _run(profile, run.teacher, variant, "rgb", (), 0, profile.teacher_steps)
-    else:
-        teacher = replace(
-            _run(profile, run.teacher, variant, "paired", DISTILL_TERMS, 0, profile.teacher_steps),
-            teacher=rgb_name(variant),
-        )
-    return {**_teachers_of(profile, teacher), teacher.name: teacher}
+def _needed_by(profile: Profile, run: Run) -> dict[str, Run]:
+    """What comes before a run, and before that."""
+    found: dict[str, Run] = {}
+    for name in run.needs:
+        kind, variant = name.split("-")
+        if kind == "rgb":
+            other = _rgb(profile, variant)
+        else:
+            terms, steps = DISTILL_TERMS, profile.teacher_steps
+            other = _run(profile, name, variant, "paired", terms, 0, steps)
+            other = replace(other, teacher=rgb_name(variant))
+        found |= {**_needed_by(profile, other), other.name: other}
+    return found
+
+
+def _rgb(profile: Profile, variant: str) -> Run:
+    """From labels, on colour crops; from the weights of a repository, where the profile says so."""
+    run = _run(profile, rgb_name(variant), variant, "rgb", (), 0, profile.teacher_steps)
+    if not profile.rgb_start:
+        return replace(run, start=None)
+    try:
+        weights, _ = published(Path(profile.rgb_start), f"landmarks_{variant}")
+    except (OSError, CardError) as error:
+        raise ConfigError(f"rgb_start: no landmarks_{variant} to start from: {error}") from None
+    return replace(run, settings=(*run.settings, f"start.checkpoint={weights}"), start=None)
 
 
 def _supervised(profile: Profile, variant: str, seed: int) -> Run:
@@ -172,11 +194,15 @@ def _run(
             *(target if "reverse_injection" in terms else ()),
             *profile.settings,
         ),
+        start=rgb_name(variant) if profile.backbones == "rgb" else None,
     )
 
 
-def _placed(profile: Profile, place: Place, run: Run) -> Run:
+def _placed(place: Place, run: Run) -> Run:
     settings = (*run.settings, f"name={place.study}/{run.name}", f"data.pool={place.pool}")
+    folder = f"{place.root}/{place.study}"
+    if run.start is not None:
+        settings += (f"start.checkpoint={folder}/{run.start}/last.pt", "start.part=backbone")
     if run.teacher is not None:
-        settings += (f"teacher.checkpoint={place.root}/{place.study}/{run.teacher}/last.pt",)
+        settings += (f"teacher.checkpoint={folder}/{run.teacher}/last.pt",)
     return replace(run, settings=settings)

@@ -14,6 +14,7 @@ from training.distill.mlcm_kd import DISTILL_TERMS, TASK_TERMS
 from training.models.rtmpose import VARIANTS
 
 PROFILES: Final = Path(__file__).parent / "profiles"
+BACKBONES: Final = ("random", "rgb")
 REVERSE_TARGETS: Final = ("student", "teacher")
 
 
@@ -31,7 +32,9 @@ class Profile:
     input_size: int  # pixels, both sides
     batch: int
     seeds: tuple[int, ...]  # of the first weights, and of what is drawn in which order
-    teacher_steps: int  # of RGB teachers, and of the thermal teachers of the second level
+    rgb_start: str  # the repository whose networks RGB runs start from; empty: random weights
+    backbones: str  # of all others, under fresh heads: `random`, or `rgb`, their variant's RGB run
+    teacher_steps: int  # of RGB runs, and of the thermal teachers of the second level
     arm_steps: int  # of everything that is compared
     supervised: tuple[str, ...]  # Table I: variants trained from labels alone
     pairs: tuple[str, ...]  # Table I: conventional and two-level distillation
@@ -58,6 +61,8 @@ class Profile:
         for term in set(self.weights) ^ {*TASK_TERMS, *DISTILL_TERMS}:
             state = "unknown" if term in self.weights else "missing"
             raise ConfigError(f"weights.{term}: {state}")
+        if self.backbones not in BACKBONES:
+            raise ConfigError(f"backbones: not one of {', '.join(BACKBONES)}")
         if self.reverse_target not in REVERSE_TARGETS:
             raise ConfigError(f"reverse_target: not one of {', '.join(REVERSE_TARGETS)}")
         if not self.seeds:

@@ -1,7 +1,8 @@
 """Does the trainings of a study, some at once, and none a second time.
 
-A training is done when its note says so with the settings asked for, and its teacher has not been
-trained anew since. One that was interrupted goes on from its last checkpoint.
+A training is done when its note says so with the settings asked for, and neither its teacher nor
+what it starts from has been trained anew since. One that was interrupted goes on from its last
+checkpoint.
 """
 
 import json
@@ -41,7 +42,7 @@ class Study:
 
 
 def run_all(study: Study, runs: Sequence[Run], jobs: int, say: Callable[[str], None]) -> None:
-    """Do all that is not done, teachers before their students, at most `jobs` at once.
+    """Do all that is not done, each after what it needs, at most `jobs` at once.
 
     Raises StudyFailed after the first error; whatever still runs is ended then, and goes on from
     its last checkpoint when the study is started again.
@@ -50,7 +51,7 @@ def run_all(study: Study, runs: Sequence[Run], jobs: int, say: Callable[[str], N
     active: dict[str, tuple[subprocess.Popen[bytes], float]] = {}
     try:
         while waiting or active:
-            for run in [run for run in waiting if run.teacher in (None, *done)]:
+            for run in [run for run in waiting if done.issuperset(run.needs)]:
                 if len(active) == jobs:
                     break
                 if is_done(study, run):
@@ -86,7 +87,7 @@ def _config(run: Run) -> RunConfig:
 
 
 def _current_note(study: Study, run: Run, config: RunConfig) -> dict[str, Any] | None:
-    """The run's note, if it is of these settings and of today's teacher."""
+    """The run's note, if it is of these settings, and of today's teacher and first weights."""
     checkpoint = study.checkpoint(run.name)
     try:
         note: dict[str, Any] = json.loads(checkpoint.with_name("note.json").read_text())
@@ -97,6 +98,10 @@ def _current_note(study: Study, run: Run, config: RunConfig) -> dict[str, Any] |
     if run.teacher is not None:
         taught_by = note["teachers"][-1]["sha256"] if note.get("teachers") else None
         if taught_by != file_sha256(study.checkpoint(run.teacher)):
+            return None
+    if run.start is not None:
+        began_with = note.get("start", {}).get("sha256")
+        if began_with != file_sha256(study.checkpoint(run.start)):
             return None
     asked = json.loads(json.dumps(config.as_dict()))  # lists for tuples, as the note has them
     return note if note["config"] == asked else None

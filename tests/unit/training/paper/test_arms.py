@@ -1,7 +1,7 @@
 import pytest
 
 from tests.unit.training.paper.studies import PLACE, tiny
-from training.config import RunConfig, load_config
+from training.config import ConfigError, RunConfig, load_config
 from training.paper.arms import ARMS, ARMS_OF, TABLES, Run, arm_name, plan
 from training.paper.runner import BASE
 
@@ -14,14 +14,35 @@ def configs(*tables: str) -> dict[str, RunConfig]:
     return {run.name: config(run) for run in plan(tiny(), PLACE, tables or TABLES)}
 
 
-def test_every_run_is_once_and_after_its_teacher() -> None:
+def test_every_run_is_once_and_after_what_it_needs() -> None:
     runs = plan(tiny(), PLACE)
     names = [run.name for run in runs]
     assert len(names) == len(set(names))
     for place, run in enumerate(runs):
-        assert run.teacher is None or run.teacher in names[:place]
-    # the RGB and the thermal teacher; t and s from labels, 7 arms of KTL and one of MCL, twice
-    assert len(runs) == 2 + 2 * (2 + 7 + 1)
+        assert set(run.needs) <= set(names[:place])
+    # two RGB networks, a thermal teacher; t and s from labels, 7 arms of KTL and one of MCL, twice
+    assert len(runs) == 3 + 2 * (2 + 7 + 1)
+
+
+def test_where_runs_start() -> None:
+    found = configs()
+    assert found["rgb-t"].start.checkpoint.startswith("model_repository/landmarks_t/")
+    assert found["rgb-t"].start.part == "all"
+    for name in ("transfer-st-full-1", "supervised-t-2", "compressed-st-1"):
+        start = found[name].start
+        assert (start.checkpoint, start.part) == (
+            ".checkpoints/paper/tiny/rgb-t/last.pt",
+            "backbone",
+        )
+    assert found["thermal-s"].start.checkpoint == ".checkpoints/paper/tiny/rgb-s/last.pt"
+    scratch = plan(tiny(rgb_start="", backbones="random"), PLACE)
+    assert not any(config(run).start.checkpoint for run in scratch)
+    assert "rgb-t" not in {run.name for run in scratch}
+
+
+def test_an_rgb_start_that_is_not_there() -> None:
+    with pytest.raises(ConfigError, match="no landmarks_m to start from"):
+        plan(tiny(pairs=("mt",), ablation="mt"), PLACE)
 
 
 def test_arms_of_a_seed_differ_in_their_terms_alone() -> None:
@@ -73,19 +94,23 @@ def test_steps_end_a_run() -> None:
         name: one.data.samples_per_epoch // one.loop.batch * one.loop.epochs
         for name, one in found.items()
     }
-    assert steps["rgb-s"] == steps["thermal-s"] == 8
-    assert {steps[name] for name in steps if name not in ("rgb-s", "thermal-s")} == {6}
+    teachers = {"rgb-s", "rgb-t", "thermal-s"}
+    assert {steps[name] for name in teachers} == {8}
+    assert {steps[name] for name in steps.keys() - teachers} == {6}
     assert all(one.loop.max_minutes == 0 and one.loop.patience == 0 for one in found.values())
     assert all(one.loop.log_every == 1 for one in found.values())
 
 
-@pytest.mark.parametrize(("table", "count"), [("ii", 0), ("iv", 13), ("v", 9)])
+@pytest.mark.parametrize(("table", "count"), [("ii", 0), ("iv", 14), ("v", 10)])
 def test_a_table_alone_needs_fewer(table: str, count: int) -> None:
     assert len(configs(table)) == count if count else not plan(tiny(), PLACE, (table,))
 
 
 def test_other_networks() -> None:
-    profile = tiny(pairs=("lm", "xl"), supervised=("m",), ablation="mm", seeds=(3,))
+    profile = tiny(
+        pairs=("lm", "xl"), supervised=("m",), ablation="mm", seeds=(3,),
+        rgb_start="", backbones="random",
+    )  # fmt: skip
     runs = {run.name: run for run in plan(profile, PLACE)}
     assert runs["transfer-xl-conventional-3"].teacher == "rgb-x"
     assert runs["compressed-xl-3"].teacher == "thermal-x"

@@ -21,7 +21,7 @@ def test_an_unknown_table_is_refused(capsys: pytest.CaptureFixture[str]) -> None
 def test_persons_need_a_head_model_unless_they_are_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("training.paper.__main__.CHECKPOINTS", tmp_path)
     with pytest.raises(SystemExit, match="to render them, give --head"):
         main(["--only", "v"])
     write_shard(tmp_path, None, "portrait", 0, 0, persons=2, rgb=True)

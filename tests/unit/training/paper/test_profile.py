@@ -45,7 +45,7 @@ def test_a_profile_of_ones_own(tmp_path: Path) -> None:
         ('ablation = "st"', 'ablation = "s"', "a pair"),
         ('ablation = "st"', 'ablation = "sq"', "unknown variant 'q'"),
         ('reverse_target = "student"', 'reverse_target = "nobody"', "reverse_target"),
-        ("early_steps = 200", "early_steps = 200_000", "early_steps"),
+        ("early_steps = 150", "early_steps = 150_000", "early_steps"),
         ("logits = 1e-3", "", "weights.logits: missing"),
     ],
 )

@@ -28,9 +28,9 @@ running = len(list(here.glob("running-*"))) + 1
 (here / f"most-{running}").touch()
 time.sleep(0.05)
 note = (here / f"note-{name}.json").read_text()
-teacher = settings.get("teacher.checkpoint")
-if teacher:
-    note = note.replace("TEACHER", hashlib.sha256(Path(teacher).read_bytes()).hexdigest())
+for word, key in (("TEACHER", "teacher.checkpoint"), ("START", "start.checkpoint")):
+    if word in note:
+        note = note.replace(word, hashlib.sha256(Path(settings[key]).read_bytes()).hexdigest())
 (here / name / "last.pt").write_text(f"{name} of {time.time_ns()}")
 (here / name / "note.json").write_text(note)
 (here / f"running-{name}").unlink()
@@ -67,6 +67,7 @@ def do(study: Study, runs: list[Run], jobs: int = 2) -> list[str]:
             "config": config.as_dict(),
             "steps": config.data.samples_per_epoch // config.loop.batch,
             "teachers": [{"sha256": "TEACHER"}] if run.teacher else [],
+            **({"start": {"sha256": "START"}} if run.start else {}),
         }
         (study.folder / f"note-{run.name}.json").write_text(json.dumps(note))
     said: list[str] = []
@@ -82,8 +83,8 @@ def test_all_once_teachers_first_and_never_too_many(study: Study) -> None:
         f"{word} {run.name}" for run in runs for word in ("begin", "end")
     )
     for run in runs:
-        if run.teacher:
-            assert lines.index(f"end {run.teacher}") < lines.index(f"begin {run.name}")
+        for name in run.needs:
+            assert lines.index(f"end {name}") < lines.index(f"begin {run.name}")
     assert not (study.folder / "most-3").exists()
     assert len(said) == len(runs) and f"{len(runs)} of {len(runs)}" in said[-1]
     assert do(study, runs) == []  # nothing is left to do
@@ -96,8 +97,8 @@ def test_other_settings_are_trained_anew(study: Study) -> None:
     changed = runs_of(study, arm_steps=7)
     do(study, changed)
     begun = {line for line in diary(study) if line.startswith("begin")}
-    assert begun == {f"begin {run.name}" for run in changed if run.name not in
-                     ("rgb-s", "thermal-s")}  # fmt: skip
+    teachers = {"rgb-s", "rgb-t", "thermal-s"}
+    assert begun == {f"begin {run.name}" for run in changed if run.name not in teachers}
 
 
 def test_a_new_teacher_has_its_students_trained_anew(study: Study) -> None:
@@ -106,6 +107,14 @@ def test_a_new_teacher_has_its_students_trained_anew(study: Study) -> None:
     diary(study)
     study.checkpoint("thermal-s").write_text("another one")
     assert [run.name for run in runs if not is_done(study, run)] == ["compressed-st-1"]
+
+
+def test_a_new_first_network_has_what_starts_from_it_trained_anew(study: Study) -> None:
+    runs = runs_of(study)
+    do(study, runs)
+    study.checkpoint("rgb-t").write_text("another one")
+    stale = {run.name for run in runs if not is_done(study, run)}
+    assert stale == {run.name for run in runs if run.start == "rgb-t"}
 
 
 def test_an_interrupted_run_goes_on(study: Study) -> None:
@@ -130,11 +139,12 @@ def test_a_broken_note_begins_anew(study: Study, broken: str | None) -> None:
 
 
 def test_a_failed_run_stops_the_study_and_is_told(study: Study) -> None:
-    (study.folder / "fail-rgb-s").touch()
-    with pytest.raises(StudyFailed, match=r"rgb-s: .*status 1(.|\n)*out of luck"):
+    first = runs_of(study)[0].name
+    (study.folder / f"fail-{first}").touch()
+    with pytest.raises(StudyFailed, match=rf"{first}: .*status 1(.|\n)*out of luck"):
         do(study, runs_of(study), jobs=1)
-    assert diary(study) == ["begin rgb-s"]
-    (study.folder / "fail-rgb-s").unlink()
+    assert diary(study) == [f"begin {first}"]
+    (study.folder / f"fail-{first}").unlink()
     do(study, runs_of(study))
     assert "end compressed-st-1" in diary(study)
 

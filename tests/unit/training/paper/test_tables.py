@@ -60,7 +60,7 @@ def test_table_three_of_another_pair_stands_below() -> None:
 
 
 def test_table_three_of_the_papers_pair_stands_beside_it() -> None:
-    profile = tiny(ablation="mm")
+    profile = tiny(ablation="mm", rgb_start="")
     table = table_three(measured(profile))
     paper, ours = pair(table, "DIKD (Ours)")
     assert (paper["teacher"], paper["Full"]) == ("RTMPose-m", "0.1594")
