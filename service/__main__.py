@@ -1,4 +1,4 @@
-"""`python -m service`: settings -> bootstrap -> server -> drain on SIGTERM."""
+"""`python -m service`: settings -> bootstrap -> both servers -> drain on SIGTERM."""
 
 import asyncio
 import logging
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from service.bootstrap import Gateway, bootstrap
 from service.errors import BackendUnavailable
+from service.rpc.server import PortTaken, RpcServer
 from service.settings import Settings, unknown_settings
 from service.telemetry import configure_logging
 
@@ -62,27 +63,51 @@ async def _serve(settings: Settings, gateway: Gateway) -> int:
             timeout_graceful_shutdown=settings.drain_timeout_s,
         )
     )
+    rpc = gateway.rpc_server()
     async with gateway:
-        _drain_on_signal(server, gateway, settings.drain_delay_s)
-        await server.serve()
+        try:
+            await rpc.start()
+        except PortTaken as error:
+            log.error("%s", error)
+            return 3
+        draining = _drain_on_signal(server, rpc, gateway, settings)
+        try:
+            await server.serve()
+            await asyncio.wait([draining])
+        finally:
+            await rpc.stop(0)  # after the drain there is nothing left to stop
     log.info("stopped")
     return 0
 
 
-def _drain_on_signal(server: _Server, gateway: Gateway, delay: float) -> None:
+def _drain_on_signal(
+    server: _Server, rpc: RpcServer, gateway: Gateway, settings: Settings
+) -> asyncio.Task[None]:
     """First signal: not ready, wait, stop accepting, finish what runs. Second: stop at once."""
     loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
 
-    def stop() -> None:
-        if gateway.readiness.draining:
-            server.should_exit = server.force_exit = True
-            return
+    async def drain() -> None:
+        await asked.wait()
         log.info("draining")
         gateway.readiness.draining = True
-        loop.call_later(delay, setattr, server, "should_exit", True)
+        await rpc.leave()
+        await asyncio.sleep(settings.drain_delay_s)
+        server.should_exit = True
+        await rpc.stop(settings.drain_timeout_s)
+
+    draining = loop.create_task(drain())
+
+    def stop() -> None:
+        if asked.is_set():
+            server.should_exit = server.force_exit = True
+            draining.cancel()
+        asked.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
+    loop.add_signal_handler(signal.SIGHUP, gateway.watcher.look_now)
+    return draining
 
 
 if __name__ == "__main__":

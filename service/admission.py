@@ -24,7 +24,9 @@ class Deadline:
 
     @asynccontextmanager
     async def enforced(self) -> AsyncIterator[None]:
-        """Cancel the body when time is up: DeadlineExceeded."""
+        """Cancel the body when time is up: DeadlineExceeded; at once if it is up already."""
+        if self.remaining() == 0:
+            raise DeadlineExceeded("the deadline passed before the work began")
         try:
             async with asyncio.timeout(self.remaining()) as limit:
                 yield
@@ -43,12 +45,30 @@ class Admission:
         self._telemetry = telemetry
         self._slots = asyncio.Semaphore(max_inflight)
         self._queued = 0
+        self._streams = 0  # waiting for their turn
         self._service_time = 0.0  # seconds, running mean
 
     @asynccontextmanager
     async def slot(self, deadline: Deadline) -> AsyncIterator[None]:
         """Hold a slot. Overloaded when there is no room to wait; DeadlineExceeded while waiting."""
         await self._enter(deadline)
+        async with self._working():
+            yield
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Hold a slot after all who came before, for callers whose number is bounded elsewhere and
+        who stand in the line once each, as streams do: nobody is sent away."""
+        self._streams += 1
+        try:
+            await self._slots.acquire()
+        finally:
+            self._streams -= 1
+        async with self._working():
+            yield
+
+    @asynccontextmanager
+    async def _working(self) -> AsyncIterator[None]:
         started = time.monotonic()
         try:
             with self._telemetry.inflight.track_inprogress():
@@ -72,7 +92,7 @@ class Admission:
             self._queued -= 1
 
     def _refuse_if_hopeless(self, deadline: Deadline) -> None:
-        wait = (self._queued + 1) * self._service_time / self._max_inflight
+        wait = (self._queued + self._streams + 1) * self._service_time / self._max_inflight
         retry_after = max(1, math.ceil(wait))
         if self._queued >= self._max_queued:
             self._telemetry.rejected.labels("queue_full").inc()

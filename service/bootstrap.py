@@ -14,12 +14,18 @@ from service.backends.ort import OrtBackend
 from service.backends.triton import TritonBackend, models_at
 from service.catalogue import Catalogue
 from service.landmarks import LandmarkService, Limits
+from service.memory import Memory
 from service.readiness import Readiness
 from service.rest.app import create_app
 from service.rest.body import BodyLimits, Intake
 from service.rest.routes import Deps
+from service.rpc.server import Listen, RpcServer
+from service.rpc.servicer import Deps as RpcDeps
+from service.rpc.servicer import RpcLimits
 from service.settings import Settings
 from service.telemetry import Telemetry
+from service.tokens import Tokens
+from service.watcher import Watcher
 from service.workers import Workers
 
 log = logging.getLogger("thermal.gateway")
@@ -39,7 +45,9 @@ class Gateway:
             default_detector=settings.detector,
             only=settings.models,
             telemetry=self.telemetry,
+            grace=settings.retire_s,
         )
+        self.watcher = Watcher(self.catalogue, self.backend, settings.reload_s)
         self.readiness = Readiness(self.catalogue, self.backend)
         self.workers = Workers(settings.worker_threads, "worker")
         self.service = LandmarkService(
@@ -56,14 +64,15 @@ class Gateway:
         )
         self._body_limits = BodyLimits(
             max_bytes=settings.max_body_bytes,
-            max_buffered=settings.max_buffered_bytes,
             max_images=settings.max_images,
             timeout=settings.body_timeout_s,
         )
-        self._api_tokens = settings.api_tokens()
-        self._check_models_s = settings.check_models_s
+        self._memory = Memory(settings.max_buffered_bytes, self.telemetry)
+        self._tokens = Tokens(settings.api_tokens())
+        self._settings = settings
         self._loading: asyncio.Task[None] | None = None
         self._keeping: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     def rest_app(self) -> FastAPI:
         """The REST door."""
@@ -73,9 +82,37 @@ class Gateway:
             readiness=self.readiness,
             telemetry=self.telemetry,
             workers=self.workers,
-            intake=Intake(self._body_limits, self.telemetry),
+            intake=Intake(self._body_limits, self._memory),
         )
-        return create_app(deps, self._api_tokens)
+        return create_app(deps, self._tokens)
+
+    def rpc_server(self) -> RpcServer:
+        """The gRPC door, not started yet."""
+        settings = self._settings
+        deps = RpcDeps(
+            service=self.service,
+            readiness=self.readiness,
+            telemetry=self.telemetry,
+            workers=self.workers,
+            memory=self._memory,
+            tokens=self._tokens,
+            limits=RpcLimits(
+                max_bytes=settings.max_body_bytes,
+                max_pixels=settings.max_pixels,
+                max_images=settings.max_images,
+                max_streams=settings.max_streams,
+                opening=settings.body_timeout_s,
+            ),
+        )
+        listen = Listen(
+            host=settings.host,
+            port=settings.grpc_port,
+            certificate=settings.tls_certificate,
+            key=settings.tls_key,
+            check_s=settings.check_models_s,
+            max_calls=settings.max_streams + settings.max_connections,
+        )
+        return RpcServer(deps, listen)
 
     async def loaded(self) -> None:
         """Wait until every model has been loaded or refused, or the backend does not answer."""
@@ -86,6 +123,7 @@ class Gateway:
         self._loading = asyncio.create_task(self.catalogue.load(self.backend))
         self._keeping = asyncio.create_task(self._keep_loaded(self._loading))
         self._keeping.add_done_callback(_report)
+        self._watching = asyncio.create_task(self.watcher.run())
         return self
 
     async def __aexit__(
@@ -94,9 +132,11 @@ class Gateway:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        assert self._loading is not None and self._keeping is not None
+        assert self._loading and self._keeping and self._watching
         self._keeping.cancel()  # and with it the loading that it may be waiting for
-        await asyncio.gather(self._loading, self._keeping, return_exceptions=True)
+        self._watching.cancel()
+        tasks = (self._loading, self._keeping, self._watching)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self.backend.aclose()
         await asyncio.to_thread(self.workers.close)
 
@@ -104,7 +144,7 @@ class Gateway:
         """An engine that starts late, or anew, gets its models without anybody's help."""
         await loading
         while True:
-            await asyncio.sleep(self._check_models_s)
+            await asyncio.sleep(self._settings.check_models_s)
             await self.catalogue.load(self.backend)
 
 
@@ -118,7 +158,7 @@ def bootstrap(settings: Settings, *, backend: Backend | None = None) -> Gateway:
 def _make_backend(settings: Settings) -> Backend:
     if settings.backend == "triton" or (settings.backend == "auto" and _finds_triton(settings)):
         log.info("backend", extra={"facts": {"backend": "triton", "url": settings.triton_url}})
-        return TritonBackend(settings.triton_url)
+        return TritonBackend(settings.triton_url, settings.model_repository)
     log.info("backend", extra={"facts": {"backend": "embedded", "device": settings.device}})
     return OrtBackend(
         settings.model_repository,

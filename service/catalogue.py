@@ -3,33 +3,30 @@
 import asyncio
 import logging
 from collections.abc import Collection, Iterable
+from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from service.backends.base import Backend
-from service.card import CardError, ModelCard
-from service.entries import (
-    Entry,
-    Model,
-    State,
-    check_files,
-    check_version,
-    network_of,
-    refuse,
-    scan,
-)
+from service.entries import Entry, Model, State, scan
 from service.errors import BackendError, BackendUnavailable, VariantUnavailable
-from service.networks import NetworkError
-from service.telemetry import Telemetry
+from service.loading import Loader, refuse
+from service.telemetry import Telemetry, request_id
 
 log = logging.getLogger("thermal.catalogue")
+
+_GONE: Final = "its folder is gone; what was loaded from it serves on"
 
 # `auto` walks these: the most accurate first, the next one when that is missing or refused.
 FALLBACK: Final = ("fp32", "fp16", "int8")
 
 
 class Catalogue:
-    """Reads the repository once; `load` then brings its models up, off the request path."""
+    """`load` brings the repository's models up, `refresh` what is new in it: off the request path.
+
+    `using` is what a request holds its models in.
+    """
 
     def __init__(
         self,
@@ -41,59 +38,84 @@ class Catalogue:
         default_detector: str = "auto",
         only: Collection[str],
         telemetry: Telemetry,
+        grace: float = 0.0,
     ) -> None:
-        self._repository = repository
+        self._repository, self._engines, self._only = repository, engines, only
         self._default = default_variant, default_precision
         self._default_detector = default_detector
-        self._telemetry = telemetry
         self._walks: dict[tuple[str, str | None, str, int | None], tuple[Entry, ...]] = {}
-        self.entries = tuple(scan(repository, engines, only))
+        self._loader = Loader(repository, telemetry, grace)
+        self._lock = asyncio.Lock()  # loads never overlap
+        self._list([Entry(found) for found in scan(repository, engines, only)])
+        for entry in self.entries:
+            if entry.found.problem is not None:
+                refuse(entry, entry.found, entry.found.problem, entry.card)
+        for name in set(only) - {entry.name for entry in self.entries}:
+            log.error("a model to load is not in the repository", extra={"facts": {"model": name}})
+
+    def _list(self, entries: Iterable[Entry]) -> None:
+        self.entries = tuple(sorted(entries, key=lambda entry: entry.name))
+        self._walks.clear()
         cards = [entry.card for entry in self.entries if entry.card is not None]
         self._detector_sizes = sorted({c.input_size[0] for c in cards if c.task == "detector"})
+
+    def using(self, models: Collection[Model]) -> AbstractContextManager[None]:
+        """For a request that runs on them: they stay loaded, also if newer ones take their place.
+
+        To be entered before anything is awaited.
+        """
+        return self._loader.using(models)
 
     async def load(self, backend: Backend) -> None:
         """Check and load every model; the default ones first, so that readiness comes early.
 
-        Call it again to load what a backend that was away lacks, or has lost. While it is away,
-        models keep their state: whoever calls them hears of it at once.
+        Call it again to load what a backend that was away lacks, or has lost, and to unload what
+        is out of use. While it is away, models keep their state: whoever calls them hears of it.
         """
-        for entry in sorted(self.entries, key=self._urgency):
-            if entry.state is State.REFUSED:
-                continue
-            try:
-                there = await backend.ready(entry.name)
-                if entry.state is State.READY and not there:
-                    self._lose(entry, backend.name)
-                if entry.state is State.LOADING:
-                    await self._load_one(entry, backend)
-            except BackendError as error:  # no answer: nothing is known of the model
-                if entry.state is State.LOADING:
-                    entry.reason = str(error)
+        async with self._lock:
+            await self._loader.unload_retired(self.entries, backend)
+            for entry in sorted(self.entries, key=self._urgency):
+                if entry.state is not State.REFUSED:
+                    await self._keep(entry, backend)
 
-    async def _load_one(self, entry: Entry, backend: Backend) -> None:
-        assert entry.card is not None and entry.config is not None
+    async def _keep(self, entry: Entry, backend: Backend) -> None:
         try:
-            await asyncio.to_thread(check_files, self._repository / entry.name, entry.card)
-            await backend.load(entry.name)
-            metadata = await backend.metadata(entry.name)
-            check_version(entry.card, metadata)
-            entry.model = Model(entry.card, metadata, network_of(entry.card, metadata))
-        except BackendUnavailable:
-            raise
-        except (CardError, NetworkError, BackendError, OSError) as error:
-            refuse(entry, "a file cannot be read" if isinstance(error, OSError) else str(error))
-            return
-        entry.state, entry.reason = State.READY, None
-        card = entry.card
-        self._telemetry.model_info.labels(*_labels(card, backend.name)).set(1)
-        self._telemetry.inference_duration.labels(card.name, backend.name)
-        log.info("model loaded", extra={"facts": {"model": card.name, "version": card.version}})
+            there = [await backend.ready(*model.key) for model in entry.models]
+            if not all(there):
+                self._loader.lose(entry, backend)
+            if entry.state is State.LOADING:
+                await self._loader.bring_up(entry, entry.source or entry.found, backend)
+        except BackendError as error:  # no answer: nothing is known of the model
+            if entry.state is State.LOADING:
+                entry.reason = str(error)
 
-    def _lose(self, entry: Entry, backend: str) -> None:
-        assert entry.card is not None
-        entry.state, entry.model = State.LOADING, None
-        self._telemetry.model_info.remove(*_labels(entry.card, backend))
-        log.warning("the backend lost a model", extra={"facts": {"model": entry.name}})
+    async def refresh(self, backend: Backend) -> None:
+        """Look at the repository again and serve what is new in it; what serves is not disturbed.
+
+        What cannot be served is refused: what served before serves on, and the entry says why.
+        """
+        async with self._lock:
+            found = await asyncio.to_thread(scan, self._repository, self._engines, self._only)
+            known = {entry.name: entry for entry in self.entries}
+            changed = [one for one in found if one != getattr(known.get(one.name), "found", None)]
+            gone = set(known) - {one.name for one in found}
+            for one in changed:
+                entry = known.setdefault(one.name, Entry(one))
+                with suppress(BackendUnavailable):  # nothing has changed: the next look tries again
+                    await self._loader.bring_up(entry, one, backend)
+            for name in gone:
+                self._let_go(known, name)
+            if changed or gone:
+                self._list(known.values())
+
+    def _let_go(self, known: dict[str, Entry], name: str) -> None:
+        """Its folder is gone: what serves is in memory and serves on."""
+        if not known[name].models:
+            del known[name]
+        elif known[name].reason != _GONE:
+            known[name].reason = _GONE
+            known[name].found = replace(known[name].found, look="")  # it may come back
+            log.error("model gone", extra={"facts": {"model": name, "reason": _GONE}})
 
     def landmarks(self, variant: str | None, precision: str | None) -> Model:
         """The landmark model for a request; None stands for the default.
@@ -102,7 +124,7 @@ class Catalogue:
         missing, or the model is still loading.
         """
         walk = self._walk("landmarks", variant or self._default[0], precision or self._default[1])
-        if found := _first_ready(walk):
+        if found := _first_ready(walk, request_id.get()):
             return found
         if any(entry.state is State.LOADING for entry in walk):
             raise BackendUnavailable("the model is still loading")
@@ -121,9 +143,10 @@ class Catalogue:
         is not there, BackendUnavailable when the default is not, or is still loading.
         """
         wanted, precision = size or self._default_detector, precision or self._default[1]
+        request = request_id.get()
         by_size = {
-            side: _first_ready(self._walk("detector", None, precision, side))
-            or _first_ready(self._walk("detector", None, "auto", side))
+            side: _first_ready(self._walk("detector", None, precision, side), request)
+            or _first_ready(self._walk("detector", None, "auto", side), request)
             for side in self._detector_sizes
         }
         fitting = [side for side in by_size if wanted in ("auto", str(side))]
@@ -151,10 +174,10 @@ class Catalogue:
         needs = self._needs().items()
         return [f"{need}: {_why(walk)}" for need, walk in needs if not _first_ready(walk)]
 
-    def default_models(self) -> list[str]:
-        """Names of the models that a request without options runs on, as far as they serve."""
+    def default_models(self) -> list[Model]:
+        """The models that a request without options runs on, as far as they serve."""
         found = (_first_ready(walk) for walk in self._needs().values())
-        return [model.card.name for model in found if model]
+        return [model for model in found if model]
 
     def _needs(self) -> dict[str, tuple[Entry, ...]]:
         variant, precision = self._default
@@ -175,7 +198,7 @@ class Catalogue:
         if key not in self._walks:
             order = FALLBACK if precision == "auto" else (precision,)
             fitting = [
-                (order.index(card.precision), entry.name, entry)
+                (order.index(card.precision), not _is_plan(entry), entry.name, entry)
                 for entry in self.entries
                 if (card := entry.card) is not None
                 and card.task == task
@@ -183,19 +206,22 @@ class Catalogue:
                 and card.input_size[0] == (size or card.input_size[0])
                 and card.precision in order
             ]
-            self._walks[key] = tuple(entry for _, _, entry in sorted(fitting, key=lambda f: f[:2]))
+            self._walks[key] = tuple(entry for *_, entry in sorted(fitting, key=lambda f: f[:3]))
         return self._walks[key]
 
     def _urgency(self, entry: Entry) -> tuple[bool, str]:
         return not any(entry in walk for walk in self._needs().values()), entry.name
 
 
-def _labels(card: ModelCard, backend: str) -> tuple[str, ...]:
-    return card.name, card.task, card.variant, card.precision, str(card.version), backend
+def _is_plan(entry: Entry) -> bool:
+    """Of two models of one precision, TensorRT's is the faster one."""
+    config = (entry.source or entry.found).config
+    return config is not None and config.engine == "tensorrt"
 
 
-def _first_ready(walk: Iterable[Entry]) -> Model | None:
-    return next((entry.model for entry in walk if entry.model), None)
+def _first_ready(walk: Iterable[Entry], request: str | None = None) -> Model | None:
+    """request: the id by which it may get a canary."""
+    return next((model for entry in walk if (model := entry.pick(request))), None)
 
 
 def _why(walk: Collection[Entry]) -> str:

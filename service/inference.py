@@ -37,12 +37,12 @@ class Inference:
     async def _batch(
         self, model: Model, views: ByteArray, deadline: Deadline
     ) -> Mapping[str, Array]:
-        name, network = model.card.name, model.network
+        (name, version), network = model.key, model.network
         inputs = {network.input_name: await self._workers.run(network.encode, views)}
         try:
-            with self._telemetry.inference(name, self._backend.name, len(views)):
+            with self._telemetry.inference(name, version, self._backend.name, len(views)):
                 result = await self._backend.infer(
-                    name, inputs, outputs=network.outputs, timeout=deadline.remaining()
+                    name, version, inputs, outputs=network.outputs, timeout=deadline.remaining()
                 )
         except BackendOverloaded:
             self._telemetry.rejected.labels("backend_queue_full").inc()

@@ -1,6 +1,6 @@
 """The use case: bytes of a thermal image in, 68 landmarks a face out."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +11,15 @@ from service.card import ModelCard
 from service.catalogue import Catalogue
 from service.entities import Box, Face, FloatArray, Prediction, ThermalFrame
 from service.entries import Model
-from service.errors import InferenceFailed, InvalidOption
+from service.errors import InferenceFailed, InvalidOption, ServiceError
 from service.imaging.decode import DecodeOptions, decode_image
 from service.imaging.normalisation import resolve_normalisation
+from service.imaging.raw import FrameFormat, decode_frame
 from service.imaging.rotation import rotate_box, rotate_frame
 from service.inference import Inference
 from service.networks import DetectorNetwork
 from service.options import PredictOptions
+from service.stream import Frame, Slot
 from service.telemetry import Telemetry
 from service.vision.crop import letterbox
 from service.vision.detection import Look, merge_looks, select_faces
@@ -47,6 +49,15 @@ class Result:
 
 
 @dataclass(frozen=True)
+class FrameAnswer:
+    """dropped: frames of the stream that were dropped since its last answer."""
+
+    frame: Frame
+    outcome: Result | ServiceError
+    dropped: int
+
+
+@dataclass(frozen=True)
 class Models:
     """What one request may run on. No detector when the boxes came with the request, else one an
     input size, the smallest first."""
@@ -54,6 +65,10 @@ class Models:
     detectors: tuple[Model, ...]
     landmarks: Model
     normalisation: str
+
+    @property
+    def all(self) -> list[Model]:
+        return [*self.detectors, self.landmarks]
 
 
 class LandmarkService:
@@ -92,26 +107,70 @@ class LandmarkService:
 
         Raises any of `service.errors`, except ServiceError itself.
         """
-        models, timings = self._choose(options), dict[str, float]()
-        async with self._admission.slot(deadline), deadline.enforced():
-            with self._telemetry.stage("decode", timings):
-                sent, upright = await self._workers.run(self._decode, data, options)
-            looks = _looks(upright, models.detectors)
-            with self._telemetry.stage("detect", timings):
-                boxes = await self._find_faces(
-                    looks, models.normalisation, sent, upright, options, deadline
-                )
-            with self._telemetry.stage("crop", timings):
-                crops = await self._workers.run(crop_faces, upright, boxes, models.normalisation)
-            with self._telemetry.stage("landmarks", timings):
-                crops, keypoints = await self._find_landmarks(
-                    models, upright, boxes, crops, deadline
-                )
-            with self._telemetry.stage("postprocess", timings):
-                limits = models.landmarks.card.verdict
-                faces = await self._workers.run(
-                    _faces, upright, boxes, crops, keypoints, options, limits
-                )
+        models = self._choose(options)
+
+        def decode() -> ThermalFrame:
+            return decode_image(data, self._decoding(options))
+
+        with self._catalogue.using(models.all):
+            async with self._admission.slot(deadline), deadline.enforced():
+                return await self._predict(models, decode, options, deadline, keep_frame=keep_frame)
+
+    async def predict_stream(
+        self, frames: Slot[Frame], options: PredictOptions, form: FrameFormat
+    ) -> AsyncGenerator[FrameAnswer, None]:
+        """An answer for each frame that is not dropped, one at a time, until `frames` is closed.
+
+        The frame is chosen when the stream's turn has come, not before: what waits in the line is
+        the stream, and its frame stays the newest. Raises what `frames` was closed with.
+        """
+        while await frames.filled():
+            async with self._admission.turn():
+                frame, dropped = frames.take()
+                try:
+                    outcome: Result | ServiceError = await self._predict_frame(frame, options, form)
+                except ServiceError as error:
+                    outcome = error
+            yield FrameAnswer(frame, outcome, dropped)
+
+    async def _predict_frame(
+        self, frame: Frame, options: PredictOptions, form: FrameFormat
+    ) -> Result:
+        def decode() -> ThermalFrame:
+            return decode_frame(frame.data, form, self._decoding(options))
+
+        models = self._choose(options)  # anew for each: models come and go
+        with self._catalogue.using(models.all):
+            async with frame.deadline.enforced():
+                return await self._predict(models, decode, options, frame.deadline)
+
+    async def _predict(
+        self,
+        models: Models,
+        decode: Callable[[], ThermalFrame],
+        options: PredictOptions,
+        deadline: Deadline,
+        *,
+        keep_frame: bool = False,
+    ) -> Result:
+        """One image, admitted. `decode` gives it as it was sent."""
+        timings = dict[str, float]()
+        with self._telemetry.stage("decode", timings):
+            sent, upright = await self._workers.run(_upright, decode, options.rotate)
+        looks = _looks(upright, models.detectors)
+        with self._telemetry.stage("detect", timings):
+            boxes = await self._find_faces(
+                looks, models.normalisation, sent, upright, options, deadline
+            )
+        with self._telemetry.stage("crop", timings):
+            crops = await self._workers.run(crop_faces, upright, boxes, models.normalisation)
+        with self._telemetry.stage("landmarks", timings):
+            crops, keypoints = await self._find_landmarks(models, upright, boxes, crops, deadline)
+        with self._telemetry.stage("postprocess", timings):
+            limits = models.landmarks.card.verdict
+            faces = await self._workers.run(
+                _faces, upright, boxes, crops, keypoints, options, limits
+            )
         self._telemetry.faces.inc(len(faces))
         prediction = Prediction(
             sent.width, sent.height, sent.unit, models.normalisation, faces, timings
@@ -134,17 +193,14 @@ class LandmarkService:
         )
         return Models(detectors, landmarks, name)
 
-    def _decode(self, data: bytes, options: PredictOptions) -> tuple[ThermalFrame, ThermalFrame]:
-        """The frame as it was sent, and the same one upright."""
-        how = DecodeOptions(
+    def _decoding(self, options: PredictOptions) -> DecodeOptions:
+        return DecodeOptions(
             units=options.units,
             emissivity=options.emissivity,
             polarity=options.polarity,
             max_bytes=self._limits.max_bytes,
             max_pixels=self._limits.max_pixels,
         )
-        sent = decode_image(data, how)
-        return sent, rotate_frame(sent, options.rotate) if options.rotate else sent
 
     async def _find_faces(
         self,
@@ -226,6 +282,12 @@ class LandmarkService:
         answers = await self._infer_landmarks(models.landmarks, again, deadline)
         second = dict(zip(retried, zip(again, answers, strict=True), strict=True))
         return await self._workers.run(keep_better, crops, keypoints, second)
+
+
+def _upright(decode: Callable[[], ThermalFrame], rotate: int) -> tuple[ThermalFrame, ThermalFrame]:
+    """The frame as it was sent, and the same one upright."""
+    sent = decode()
+    return sent, rotate_frame(sent, rotate)
 
 
 def _faces(

@@ -25,10 +25,10 @@ class Readiness:
             return ["the service is stopping"]
         if missing := self._catalogue.missing():
             return missing
-        names = self._catalogue.default_models()
+        keys = [model.key for model in self._catalogue.default_models()]
         try:
             async with asyncio.timeout(_PROBE_SECONDS):
-                ready = [await self._backend.ready(name) for name in names]
+                ready = [await self._backend.ready(*key) for key in keys]
         except (TimeoutError, BackendError):
             return [f"backend {self.backend_name}: no answer"]
-        return [f"{name}: not ready" for name, ok in zip(names, ready, strict=True) if not ok]
+        return [f"{name}: not ready" for (name, _), ok in zip(keys, ready, strict=True) if not ok]

@@ -26,10 +26,12 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     # The unprivileged port that people try first.
     rest_port: int = Field(default=8080, ge=0, le=65535)
+    # The next one. 0, as for REST: any port that is free, named in the log.
+    grpc_port: int = Field(default=8081, ge=0, le=65535)
 
     # A file with one API token a line ("#" starts a comment). None: nobody is asked for a token.
     api_tokens_file: Path | None = None
-    # PEM files, both or none. None: plain HTTP, as behind a proxy that ends TLS.
+    # PEM files, both or none. None: plain HTTP and gRPC, as behind a proxy that ends TLS.
     tls_certificate: Path | None = None
     tls_key: Path | None = None
 
@@ -42,6 +44,11 @@ class Settings(BaseSettings):
     triton_url: str = "127.0.0.1:8001"
     # Seconds between two looks at which models the backend has: it may have started anew.
     check_models_s: float = Field(default=2.0, gt=0)
+    # Seconds between two looks at the repository for newly published versions. 0: only on SIGHUP.
+    reload_s: float = Field(default=5.0, ge=0)
+    # Seconds that a version out of use stays loaded at least. Over `reload_s`: other gateways of
+    # the same Triton may still be using it.
+    retire_s: float = Field(default=15.0, ge=0)
     # Of `embedded`; Triton's models name their own. The processor is always there. `cuda` needs
     # the `gpu` extra.
     device: Literal["cpu", "cuda"] = "cpu"
@@ -82,6 +89,8 @@ class Settings(BaseSettings):
 
     # Sockets are cheap, but not free.
     max_connections: int = Field(default=512, ge=1)
+    # Each holds up to two frames in memory, and stands in the line for the networks.
+    max_streams: int = Field(default=256, ge=1)
     # Longer than a load balancer's gap between two requests of a busy client.
     keep_alive_s: int = Field(default=15, ge=1)
     # Readiness says no this long before the port closes, so that balancers notice in time.

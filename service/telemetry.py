@@ -19,6 +19,7 @@ from prometheus_client import (
 )
 
 STAGES: Final = ("decode", "detect", "crop", "landmarks", "postprocess", "encode")
+DROPS: Final = ("newer", "memory", "ended")
 REJECTIONS: Final = ("queue_full", "predicted_wait", "deadline", "backend_queue_full", "memory")
 
 # From half a millisecond (a crop) to the longest deadlines; each step about doubles.
@@ -50,8 +51,9 @@ class Telemetry:
             "thermal_stage_duration_seconds", "One step of one image.", "stage"
         )
         self.inference_duration = self._seconds(
-            "thermal_inference_duration_seconds", "One call of the engine.", "model", "backend"
-        )
+            "thermal_inference_duration_seconds", "One call of the engine.",
+            "model", "version", "backend",
+        )  # fmt: skip
         self.batch_size = Histogram(
             "thermal_inference_batch_size", "Images or faces in one call of the engine.",
             buckets=_BATCHES, registry=self.registry,
@@ -68,6 +70,24 @@ class Telemetry:
             "thermal_model_info", "1 for each model that is loaded.",
             "model", "task", "variant", "precision", "version", "backend",
         )  # fmt: skip
+        self.streams = self._gauge("thermal_stream_open", "Streams that are open.")
+        self.frames_received = Counter(
+            "thermal_stream_frames_received_total", "Frames that arrived.", registry=self.registry
+        )
+        self.frames_answered = Counter(
+            "thermal_stream_frames_answered_total", "Frames answered, by `ok` or the error's code.",
+            ("code",), registry=self.registry,
+        )  # fmt: skip
+        self.frames_dropped = Counter(
+            "thermal_stream_frames_dropped_total",
+            "Frames never answered: for a newer one, for want of memory, or as the stream ended.",
+            ("reason",), registry=self.registry,
+        )  # fmt: skip
+        self.frame_latency = self._seconds(
+            "thermal_stream_frame_latency_seconds", "From a frame's arrival to its answer."
+        )
+        for reason in DROPS:
+            self.frames_dropped.labels(reason)
         for stage in STAGES:
             self.stage_duration.labels(stage)
         for reason in REJECTIONS:
@@ -98,9 +118,9 @@ class Telemetry:
             timings_ms[name] = round(1000 * seconds, 3)
 
     @contextmanager
-    def inference(self, model: str, backend: str, batch: int) -> Iterator[None]:
+    def inference(self, model: str, version: int, backend: str, batch: int) -> Iterator[None]:
         """Time one successful call of the engine and count its batch."""
-        with self.inference_duration.labels(model, backend).time():
+        with self.inference_duration.labels(model, str(version), backend).time():
             yield
         self.batch_size.observe(batch)
 

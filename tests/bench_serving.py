@@ -30,6 +30,7 @@ import tritonclient.grpc
 import tritonclient.grpc.aio
 
 from service.backends.ort import OrtBackend
+from service.model_config import read_model_config
 from service.settings import Settings
 from tests.gateways import good_image
 from tests.triton_server import PATIENCE, ROOT, TritonServer
@@ -113,7 +114,7 @@ def gateway(**settings: str) -> Iterator[Visitors]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    settings = {"rest_port": str(port), "models": MODEL, "max_inflight": "64", **settings}
+    settings = {"rest_port": str(port), "grpc_port": "0", "models": MODEL, "max_inflight": "64", **settings}
     given = {f"THERMAL_{name.upper()}": value for name, value in settings.items()}
     command = [sys.executable, "-m", "service"]
     with subprocess.Popen(command, env={**os.environ, **given}, stdout=subprocess.DEVNULL) as run:
@@ -201,10 +202,12 @@ async def run(server: TritonServer, seconds: float, concurrency: Sequence[int]) 
         intra_op_threads=settings.intra_op_threads,
         queue=settings.inference_queue,
     )
-    await embedded.load(MODEL)
+    (version,) = read_model_config(server.repository / MODEL).versions
+    await embedded.load(MODEL, version)
 
     async def infer() -> object:
-        return await embedded.infer(MODEL, {"image": CROP}, outputs=("keypoints",), timeout=60)
+        crop = {"image": CROP}
+        return await embedded.infer(MODEL, version, crop, outputs=("keypoints",), timeout=60)
 
     async def connect() -> Call:
         return infer

@@ -58,7 +58,7 @@ class FakeBackend:
         self.calls: list[tuple[str, int]] = []
         self.views: list[Array] = []
         self.cancelled = 0
-        self.models: set[str] = set()
+        self.models: set[tuple[str, int]] = set()
         self.is_ready = True
         self.ready_error: Exception | None = None
         self.closed = False
@@ -66,12 +66,13 @@ class FakeBackend:
     async def infer(
         self,
         model: str,
+        version: int,
         inputs: Mapping[str, Array],
         *,
         outputs: tuple[str, ...] | None = None,
         timeout: float,
     ) -> InferResult:
-        metadata = await self.metadata(model)
+        metadata = await self.metadata(model, version)
         batch = _batch(metadata, inputs)
         self.calls.append((model, batch))
         self.views.append(inputs["image"])
@@ -103,29 +104,29 @@ class FakeBackend:
             "scores": lambda n: np.repeat(scores[None], n, axis=0),
         }
 
-    async def metadata(self, model: str) -> ModelMetadata:
+    async def metadata(self, model: str, version: int) -> ModelMetadata:
         if self.closed:
             raise BackendUnavailable("closed")
-        if model not in self.models:
+        if (model, version) not in self.models:
             raise ModelNotFound(f"model {model!r} is not loaded")
         if "detector" not in model:
-            return LANDMARKS
-        return LARGE_DETECTOR if "640" in model else DETECTOR
+            return replace(LANDMARKS, version=str(version))
+        return replace(LARGE_DETECTOR if "640" in model else DETECTOR, version=str(version))
 
-    async def ready(self, model: str) -> bool:
+    async def ready(self, model: str, version: int) -> bool:
         if self.ready_error:
             raise self.ready_error
-        return self.is_ready and not self.closed and model in self.models
+        return self.is_ready and not self.closed and (model, version) in self.models
 
-    async def load(self, model: str) -> None:
+    async def load(self, model: str, version: int) -> None:
         if "detector" not in model and "landmarks" not in model:
             raise ModelNotFound(f"model {model!r} is not in the repository")
-        self.models.add(model)
+        self.models.add((model, version))
 
-    async def unload(self, model: str) -> None:
-        if model not in self.models:
+    async def unload(self, model: str, version: int) -> None:
+        if (model, version) not in self.models:
             raise ModelNotFound(f"model {model!r} is not loaded")
-        self.models.remove(model)
+        self.models.remove((model, version))
 
     async def aclose(self) -> None:
         self.closed = True

@@ -21,6 +21,7 @@ def settings(repository: Path, **changes: Any) -> Settings:
     """Settings of a small, quick service."""
     defaults: dict[str, Any] = {
         "backend": "embedded",  # whatever else runs on this machine
+        "grpc_port": 0,
         "worker_threads": 2,
         "max_inflight": 4,
         "drain_delay_s": 0.0,
@@ -53,8 +54,14 @@ def png16(values: np.ndarray) -> bytes:
 
 
 def good_image(height: int = GOOD[0], width: int = GOOD[1]) -> bytes:
+    """A 16-bit PNG of `good_values`."""
+    return png16(good_values(height, width))
+
+
+def good_values(height: int = GOOD[0], width: int = GOOD[1]) -> np.ndarray:
     """16-bit centikelvin: a room at 22 degrees with a warm disc in the middle."""
     y, x = np.mgrid[:height, :width]
     disc = (x - width / 2) ** 2 + (y - height / 2) ** 2 < (min(height, width) / 3) ** 2
     celsius = np.where(disc, 34.0, 22.0) + 0.01 * (x % 7)
-    return png16((celsius + 273.15) * 100)
+    values: np.ndarray = ((celsius + 273.15) * 100).astype(np.uint16)
+    return values

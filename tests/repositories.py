@@ -11,7 +11,7 @@ from onnx import TensorProto
 
 from tests import onnx_models
 
-_TYPES = {TensorProto.UINT8: "TYPE_UINT8", TensorProto.FLOAT: "TYPE_FP32"}
+_TYPES: dict[int, str] = {TensorProto.UINT8: "TYPE_UINT8", TensorProto.FLOAT: "TYPE_FP32"}
 
 _CONFIG = """name: "{name}"
 backend: "{engine}"

@@ -37,7 +37,14 @@ def gate_figures(task: str, network: Network, folder: Path = GATE) -> dict[str, 
 
 
 def figures(task: str, outputs: Outputs, labels: Mapping[str, NDArray[Any]]) -> dict[str, float]:
-    """As `gate_figures`, of a network's outputs for any pictures labelled in that form."""
+    """As `gate_figures`, of a network's outputs for any pictures labelled in that form.
+
+    `error` is nan, and the only figure, if a network gives anything that is not a number: the
+    summaries would leave such faces out.
+    """
+    used = ("keypoints",) if task == "landmarks" else ("boxes", "scores")
+    if not all(np.isfinite(outputs[name]).all() for name in used):
+        return {"error": float("nan")}
     if task == "landmarks":
         found = outputs["keypoints"][..., :2]
         summary = summarise_landmarks(found, labels["points"], labels["weight"])

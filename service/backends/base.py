@@ -34,7 +34,9 @@ class InferResult:
 
 
 class Backend(Protocol):
-    """Every array has a leading batch axis, 1 <= N <= `max_batch_size`.
+    """Versions of a model are loaded, asked and unloaded one by one, side by side.
+
+    Every array has a leading batch axis, 1 <= N <= `max_batch_size`.
 
     Only BackendUnavailable, BackendTimeout, BackendOverloaded, ModelNotFound and InferenceFailed
     escape. `timeout` is in seconds. Engine text goes to the log, never into an exception's message.
@@ -49,18 +51,21 @@ class Backend(Protocol):
     async def infer(
         self,
         model: str,
+        version: int,
         inputs: Mapping[str, Array],
         *,
         outputs: tuple[str, ...] | None = None,
         timeout: float,
     ) -> InferResult: ...
 
-    async def metadata(self, model: str) -> ModelMetadata: ...
+    async def metadata(self, model: str, version: int) -> ModelMetadata: ...
 
-    async def ready(self, model: str) -> bool: ...
+    async def ready(self, model: str, version: int) -> bool: ...
 
-    async def load(self, model: str) -> None: ...
+    async def load(self, model: str, version: int) -> None:
+        """From the repository, anew if it is loaded already. Calls that run are not disturbed."""
 
-    async def unload(self, model: str) -> None: ...
+    async def unload(self, model: str, version: int) -> None:
+        """Calls that run are finished; new ones find no such model."""
 
     async def aclose(self) -> None: ...

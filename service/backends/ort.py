@@ -59,18 +59,19 @@ class OrtBackend:
         self._capacity = threads + queue
         self._pending = 0
         self._providers = _providers(device)
-        self._models: dict[str, _Loaded] = {}
+        self._models: dict[tuple[str, int], _Loaded] = {}
         self._closed = False
 
     async def infer(
         self,
         model: str,
+        version: int,
         inputs: Mapping[str, Array],
         *,
         outputs: tuple[str, ...] | None = None,
         timeout: float,
     ) -> InferResult:
-        loaded = self._find(model)
+        loaded = self._find(model, version)
         names = outputs or tuple(spec.name for spec in loaded.metadata.outputs)
         _check_batch(loaded.metadata, inputs)
         if self._pending >= self._capacity:
@@ -100,36 +101,36 @@ class OrtBackend:
         finally:
             control.terminate = True  # a run that nobody waits for any more gives its thread back
 
-    async def metadata(self, model: str) -> ModelMetadata:
-        return self._find(model).metadata
+    async def metadata(self, model: str, version: int) -> ModelMetadata:
+        return self._find(model, version).metadata
 
-    async def ready(self, model: str) -> bool:
-        return not self._closed and model in self._models
+    async def ready(self, model: str, version: int) -> bool:
+        return not self._closed and (model, version) in self._models
 
-    async def load(self, model: str) -> None:
-        """Open the version that the model's configuration serves; replaces an older one at once."""
+    async def load(self, model: str, version: int) -> None:
         if self._closed:
             raise BackendUnavailable("the backend is closed")
-        self._models[model] = await asyncio.to_thread(self._open, model)
+        self._models[model, version] = await asyncio.to_thread(self._open, model, version)
 
-    async def unload(self, model: str) -> None:
-        if self._models.pop(model, None) is None:
-            raise ModelNotFound(f"model {model!r} is not loaded")
+    async def unload(self, model: str, version: int) -> None:
+        """Its memory is free once the calls that run are done."""
+        if self._models.pop((model, version), None) is None:
+            raise _not_loaded(model, version)
 
     async def aclose(self) -> None:
         self._closed = True
         self._models.clear()
         await asyncio.to_thread(self._workers.close)
 
-    def _find(self, model: str) -> _Loaded:
+    def _find(self, model: str, version: int) -> _Loaded:
         if self._closed:
             raise BackendUnavailable("the backend is closed")
         try:
-            return self._models[model]
+            return self._models[model, version]
         except KeyError:
-            raise ModelNotFound(f"model {model!r} is not loaded") from None
+            raise _not_loaded(model, version) from None
 
-    def _open(self, model: str) -> _Loaded:
+    def _open(self, model: str, version: int) -> _Loaded:
         folder = self._repository / model
         if not folder.is_dir():
             raise ModelNotFound(f"model {model!r} is not in the repository")
@@ -140,15 +141,19 @@ class OrtBackend:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             config = read_model_config(folder)
-            path = str(folder / config.weights)
+            path = str(folder / config.files(version)[0])
             session = onnxruntime.InferenceSession(path, options, providers=self._providers)
-            metadata = _metadata(session, config.max_batch_size, config.version)
+            metadata = _metadata(session, config.max_batch_size, version)
         except ModelConfigError as error:
             raise InferenceFailed(f"model {model!r}: {error}") from None
         except Exception as error:  # whatever the engine raises: its text is for the log alone
             log.exception("model %s does not load", model)
             raise InferenceFailed(f"model {model!r} does not load") from error
         return _Loaded(session, metadata)
+
+
+def _not_loaded(model: str, version: int) -> ModelNotFound:
+    return ModelNotFound(f"version {version} of model {model!r} is not loaded")
 
 
 def _providers(device: str) -> list[str]:

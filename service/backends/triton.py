@@ -1,7 +1,9 @@
 """The model repository served by a Triton Inference Server, over gRPC."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -18,6 +20,7 @@ from service.errors import (
     InferenceFailed,
     ModelNotFound,
 )
+from service.model_config import ModelConfigError, config_json
 
 log = logging.getLogger("thermal.triton")
 T = TypeVar("T")
@@ -49,6 +52,7 @@ _BY_STATUS: Final[Mapping[str, tuple[type[BackendError], str]]] = {
 # UNAVAILABLE is Triton's word for these, too; its text tells them apart.
 _BY_TEXT: Final[Mapping[str, tuple[type[BackendError], str]]] = {
     "maximum queue size": (BackendOverloaded, "the inference queue is full"),
+    "not at ready state": (ModelNotFound, "the model is not loaded"),
     "timeout expired": (BackendTimeout, "the call waited too long in the inference queue"),
 }
 
@@ -57,13 +61,15 @@ class TritonBackend:
     """Implements `Backend`. Holds no state of the server: it may die, come back and be replaced.
 
     url: host:port of Triton's gRPC door. Make it anywhere; use it on one event loop.
+    repository: Triton's own, as it is seen from here: its configurations are read.
     """
 
     name = "triton"
     engines = frozenset({"onnxruntime", "tensorrt"})
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, repository: Path) -> None:
         self._url = url
+        self._repository = repository
         self._channel: Any = None  # tritonclient is not typed
         self._closed = False
 
@@ -80,6 +86,7 @@ class TritonBackend:
     async def infer(
         self,
         model: str,
+        version: int,
         inputs: Mapping[str, Array],
         *,
         outputs: tuple[str, ...] | None = None,
@@ -89,6 +96,7 @@ class TritonBackend:
         call = self._client.infer(
             model,
             [_tensor(name, array) for name, array in inputs.items()],
+            model_version=str(version),
             outputs=wanted,
             client_timeout=timeout,
             timeout=max(1, int(timeout * 1e6)),  # microseconds in Triton's queue
@@ -101,37 +109,51 @@ class TritonBackend:
         arrays = {tensor.name: result.as_numpy(tensor.name) for tensor in answer.outputs}
         return InferResult(arrays, answer.model_version)
 
-    async def metadata(self, model: str) -> ModelMetadata:
-        """Of the newest version that Triton serves."""
-        told = await _ask(self._client.get_model_metadata, model)
-        answer = await _ask(self._client.get_model_config, model)
+    async def metadata(self, model: str, version: int) -> ModelMetadata:
+        told = await _ask(self._client.get_model_metadata, model, str(version))
+        answer = await _ask(self._client.get_model_config, model, str(version))
         return ModelMetadata(
             tuple(_spec(tensor) for tensor in told.inputs),
             tuple(_spec(tensor) for tensor in told.outputs),
             answer.config.max_batch_size,
-            max(told.versions, key=int),
+            str(version),
         )
 
-    async def ready(self, model: str) -> bool:
+    async def ready(self, model: str, version: int) -> bool:
         if self._closed:
             return False
-        return bool(await _ask(self._client.is_model_ready, model))
+        return bool(await _ask(self._client.is_model_ready, model, str(version)))
 
-    async def load(self, model: str) -> None:
-        """Have Triton read the model's folder again; needs explicit model control."""
+    async def load(self, model: str, version: int) -> None:
+        """Needs explicit model control. Versions that Triton serves already are not disturbed."""
+        await self._serve(model, {version, *await self._served(model)})
+
+    async def unload(self, model: str, version: int) -> None:
+        served = await self._served(model)
+        if version not in served:
+            raise ModelNotFound(f"version {version} of model {model!r} is not loaded")
+        if served == {version}:
+            await _ask(self._client.unload_model, model)
+        else:
+            await self._serve(model, served - {version})
+
+    async def _served(self, model: str) -> set[int]:
+        """ModelNotFound when the repository has no such model."""
         index = await _ask(self._client.get_model_repository_index)
-        if model not in {entry.name for entry in index.models}:
+        entries = [entry for entry in index.models if entry.name == model]
+        if not entries:
             raise ModelNotFound(f"model {model!r} is not in the repository")
+        return {int(entry.version) for entry in entries if entry.state == "READY"}
+
+    async def _serve(self, model: str, versions: set[int]) -> None:
+        """Exactly these. Triton swaps by itself: the old ones answer until the new ones can."""
         try:
-            await self._client.load_model(model, client_timeout=_LOAD_SECONDS)
+            config = await asyncio.to_thread(config_json, self._repository / model, versions)
+            await self._client.load_model(model, config=config, client_timeout=_LOAD_SECONDS)
+        except ModelConfigError as error:
+            raise InferenceFailed(f"model {model!r}: {error}") from None
         except InferenceServerException as error:
             raise _translated(error, f"model {model!r} does not load") from None
-
-    async def unload(self, model: str) -> None:
-        """Calls that run are finished; new ones find no model."""
-        if not await self.ready(model):
-            raise ModelNotFound(f"model {model!r} is not loaded")
-        await _ask(self._client.unload_model, model)
 
     async def aclose(self) -> None:
         self._closed = True

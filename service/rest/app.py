@@ -1,6 +1,5 @@
 """The REST application: routes, error tables and the edge around them."""
 
-from collections.abc import Collection
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -16,20 +15,20 @@ from service.rest.edge import Edge
 from service.rest.openapi import describe
 from service.rest.problems import STATUS, http_problem_response, problem_response
 from service.rest.routes import Deps, router
+from service.tokens import Tokens
 
 API_VERSION: Final = "1.0.0"
 _DESCRIPTION: Final = "68 facial landmarks (iBUG order) in thermal images of any usual format."
 
 
-def create_app(deps: Deps, tokens: Collection[str] = ()) -> FastAPI:
-    """The application around `deps`, open to everybody unless there are API `tokens`.
+def create_app(deps: Deps, tokens: Tokens) -> FastAPI:
+    """The application around `deps`, open to those whom `tokens` admit.
 
     Its description needs none of them: see `describe_api`.
     """
     app = _bare_app()
     app.state.deps = deps
-    if tokens:
-        app.add_middleware(BearerAuth, tokens=tokens)
+    app.add_middleware(BearerAuth, tokens=tokens)
     app.add_middleware(Edge, telemetry=deps.telemetry)  # the last one added is the outermost
     codes = sorted({str(status) for status in (200, *STATUS.values())})
     deps.telemetry.prime_requests("rest", ["/landmarks"], codes)

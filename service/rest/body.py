@@ -16,10 +16,9 @@ from service.errors import (
     InputTooLarge,
     InvalidInput,
     InvalidOption,
-    Overloaded,
 )
+from service.memory import Claim, Memory
 from service.options import PredictOptions, parse_options
-from service.telemetry import Telemetry
 
 IMAGE_FIELD: Final = "image"
 DEADLINE_HEADER: Final = "X-Deadline-Ms"
@@ -28,13 +27,9 @@ _MAX_OPTION_BYTES: Final = 64 * 1024  # 256 boxes are about 20 KB
 
 @dataclass(frozen=True)
 class BodyLimits:
-    """max_bytes: of one whole body, as it arrives. max_buffered: bytes of all bodies together.
-
-    timeout: seconds for a body to arrive.
-    """
+    """max_bytes: of one whole body, as it arrives. timeout: seconds for a body to arrive."""
 
     max_bytes: int
-    max_buffered: int
     max_images: int
     timeout: float
 
@@ -46,12 +41,11 @@ class Upload:
 
 
 class Intake:
-    """Reads requests. Bodies are in memory, and all of them together within `max_buffered`."""
+    """Reads requests. Bodies are in memory, and all of them together within `memory`."""
 
-    def __init__(self, limits: BodyLimits, telemetry: Telemetry) -> None:
+    def __init__(self, limits: BodyLimits, memory: Memory) -> None:
         self._limits = limits
-        self._telemetry = telemetry
-        self._buffered = 0
+        self._memory = memory
 
     @asynccontextmanager
     async def receive(self, request: Request) -> AsyncIterator[Upload]:
@@ -61,14 +55,11 @@ class Intake:
         multipart body that is damaged, InvalidOption, DeadlineExceeded when the body does not
         arrive, and Overloaded when other bodies fill the memory.
         """
-        claimed = _Claim()
-        try:
-            yield await self._read(request, claimed)
-        finally:
-            self._buffered -= claimed.bytes
+        with self._memory.claim() as claim:
+            yield await self._read(request, claim)
 
-    async def _read(self, request: Request, claimed: "_Claim") -> Upload:
-        chunks = self._bounded(request, claimed)
+    async def _read(self, request: Request, claim: Claim) -> Upload:
+        chunks = self._bounded(request, claim)
         try:
             async with asyncio.timeout(self._limits.timeout):
                 images, fields = await self._split(request, chunks)
@@ -90,25 +81,16 @@ class Intake:
         # Any other type is the image itself: what it really is, its first bytes tell.
         return (b"".join([chunk async for chunk in chunks]),), []
 
-    async def _bounded(self, request: Request, claimed: "_Claim") -> AsyncGenerator[bytes, None]:
+    async def _bounded(self, request: Request, claim: Claim) -> AsyncGenerator[bytes, None]:
         """The body's chunks. Refuses the first byte too many, whatever Content-Length says."""
         declared, limit = request.headers.get("content-length", ""), self._limits.max_bytes
         if declared.isdecimal() and (len(declared) > 15 or int(declared) > limit):
             raise InputTooLarge(f"the body is over {limit} bytes", max_bytes=limit)
         async for chunk in request.stream():
-            claimed.bytes += len(chunk)
-            self._buffered += len(chunk)
-            if claimed.bytes > limit:
+            if claim.bytes + len(chunk) > limit:
                 raise InputTooLarge(f"the body is over {limit} bytes", max_bytes=limit)
-            if self._buffered > self._limits.max_buffered:
-                self._telemetry.rejected.labels("memory").inc()
-                raise Overloaded("too many bytes are waiting to be worked on")
+            claim.add(len(chunk))
             yield chunk
-
-
-@dataclass
-class _Claim:
-    bytes: int = 0
 
 
 class _Parser(MultiPartParser):

@@ -4,39 +4,17 @@ from typing import Final
 
 from starlette.responses import Response
 
-from service.errors import (
-    BrokenImage,
-    EmptyInput,
-    InputTooLarge,
-    InvalidOption,
-    ServiceError,
-    UnsupportedFormat,
-)
+from service.errors import InvalidOption
 from service.imaging.drawing import draw_faces
 from service.landmarks import Result
+from service.outcomes import Outcome
 from service.rest import models
 from service.rest.body import Upload
 from service.rest.problems import problem
 from service.telemetry import request_id
 
-Outcome = Result | ServiceError
-
-# What one bad image among good ones may be; any other error is the service's, not the image's.
-_IMAGE_ERRORS: Final = (EmptyInput, BrokenImage, UnsupportedFormat, InputTooLarge)
 _PNG: Final = "image/png"
 _JSON: Final = "application/json"
-
-
-def raise_if_whole(outcomes: list[Outcome]) -> None:
-    """A single bad image is the error itself; so is trouble of ours that left no image answered."""
-    errors = [outcome for outcome in outcomes if isinstance(outcome, ServiceError)]
-    if len(errors) < len(outcomes):
-        return
-    if len(errors) == 1:
-        raise errors[0]
-    for error in errors:
-        if not isinstance(error, _IMAGE_ERRORS):
-            raise error
 
 
 def wants_png(accept: str, upload: Upload) -> bool:

@@ -8,23 +8,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service import landmark_schema
-from service.admission import Deadline
 from service.catalogue import Catalogue
-from service.errors import BackendUnavailable, ServiceError
+from service.errors import BackendUnavailable
 from service.landmarks import LandmarkService
+from service.outcomes import predict_each
 from service.readiness import Readiness
 from service.rest import models
-from service.rest.body import Intake, Upload
+from service.rest.body import Intake
 from service.rest.disconnect import until_gone
 from service.rest.openapi import LANDMARKS_DOCS
-from service.rest.rendering import (
-    Outcome,
-    count,
-    raise_if_whole,
-    render_json,
-    render_png,
-    wants_png,
-)
+from service.rest.rendering import count, render_json, render_png, wants_png
 from service.telemetry import Telemetry
 from service.workers import Workers
 
@@ -56,7 +49,8 @@ async def landmarks(request: Request, deps: Given) -> Response:
     async with deps.intake.receive(request) as upload:
         png = wants_png(request.headers.get("accept", ""), upload)
         deadline = deps.service.deadline(upload.options)
-        outcomes = await until_gone(request, _predict_each(deps.service, upload, deadline, png))
+        work = predict_each(deps.service, upload.images, upload.options, deadline, keep_frame=png)
+        outcomes = await until_gone(request, work)
         request.state.facts.update(count(upload, outcomes))
         async with deadline.enforced():
             with deps.telemetry.stage("encode"):
@@ -112,19 +106,3 @@ async def metrics(deps: Given) -> Response:
     """Prometheus' text format."""
     deps.telemetry.ready.set(not await deps.readiness.missing())
     return Response(deps.telemetry.render(), media_type="text/plain; version=0.0.4")
-
-
-async def _predict_each(
-    service: LandmarkService, upload: Upload, deadline: Deadline, keep_frame: bool
-) -> list[Outcome]:
-    """One image after the other, so that a large request takes one slot and not all of them."""
-    outcomes: list[Outcome] = []
-    for image in upload.images:
-        try:
-            outcomes.append(
-                await service.predict(image, upload.options, deadline, keep_frame=keep_frame)
-            )
-        except ServiceError as error:
-            outcomes.append(error)
-    raise_if_whole(outcomes)
-    return outcomes

@@ -32,6 +32,7 @@ class Server:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         defaults = {"backend": "embedded", "deadline_ms": "60000", "body_timeout_s": "60"}
+        defaults["grpc_port"] = "0"  # any that is free
         settings = {**defaults, **settings}
         given = {f"THERMAL_{name.upper()}": value for name, value in settings.items()}
         self.address = "127.0.0.1", port

@@ -54,7 +54,7 @@ async def answers(backend: Backend, repository: Path, name: str) -> dict[str, Ar
     for count in (1, 3, entry.model.metadata.max_batch_size + 1):
         views = np.tile(blobs(count, seed=count), (1, 3, 3))[:, :side, :side]
         parts.append(await inference.run(entry.model, views, Deadline(120)))
-    await backend.unload(name)  # its memory
+    await backend.unload(*entry.model.key)  # its memory
     await backend.aclose()
     workers.close()
     return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
@@ -63,7 +63,7 @@ async def answers(backend: Backend, repository: Path, name: str) -> dict[str, Ar
 async def check(server: TritonServer, name: str) -> None:
     embedded = OrtBackend(server.repository, threads=1, intra_op_threads=1, queue=1)
     here = await answers(embedded, server.repository, name)
-    there = await answers(TritonBackend(server.url), server.repository, name)
+    there = await answers(TritonBackend(server.url, server.repository), server.repository, name)
     assert here.keys() == there.keys()
     for key, array in here.items():
         assert np.ptp(array) > 0.01  # they do differ from view to view

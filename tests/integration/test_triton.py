@@ -41,7 +41,7 @@ def statistics(server: TritonServer, model: str) -> Any:
 
 @pytest.fixture
 async def backend(triton: TritonServer) -> AsyncIterator[TritonBackend]:
-    made = TritonBackend(triton.url)
+    made = TritonBackend(triton.url, triton.repository)
     yield made
     await made.aclose()
 
@@ -54,18 +54,18 @@ def slow(triton: TritonServer) -> str:
 
 
 async def test_over_the_deadline(backend: TritonBackend, slow: str) -> None:
-    await backend.load(slow)
+    await backend.load(slow, 1)
     with pytest.raises(BackendTimeout):
-        await backend.infer(slow, VIEW, timeout=0.05)
-    assert (await backend.infer(slow, VIEW, timeout=60)).outputs["keypoints"].shape == (1, 68, 4)
+        await backend.infer(slow, 1, VIEW, timeout=0.05)
+    assert (await backend.infer(slow, 1, VIEW, timeout=60)).outputs["keypoints"].shape == (1, 68, 4)
 
 
 async def test_a_cancelled_call_is_not_run(
     backend: TritonBackend, triton: TritonServer, slow: str
 ) -> None:
-    await backend.load(slow)
+    await backend.load(slow, 1)
     before = statistics(triton, slow)
-    calls = [asyncio.create_task(backend.infer(slow, VIEW, timeout=60)) for _ in range(3)]
+    calls = [asyncio.create_task(backend.infer(slow, 1, VIEW, timeout=60)) for _ in range(3)]
     await asyncio.sleep(0.05)  # all are with the server, which runs one and has taken the next
     calls[-1].cancel()
     await asyncio.wait(calls)
@@ -79,8 +79,8 @@ async def test_a_cancelled_call_is_not_run(
 
 
 async def test_full_queue(backend: TritonBackend, slow: str) -> None:
-    await backend.load(slow)
-    calls = [asyncio.create_task(backend.infer(slow, VIEW, timeout=60)) for _ in range(10)]
+    await backend.load(slow, 1)
+    calls = [asyncio.create_task(backend.infer(slow, 1, VIEW, timeout=60)) for _ in range(10)]
     results = await asyncio.gather(*calls, return_exceptions=True)
     refused = [result for result in results if isinstance(result, BaseException)]
     assert {type(error) for error in refused} == {BackendOverloaded}
@@ -93,18 +93,20 @@ async def test_too_long_in_the_queue(backend: TritonBackend, triton: TritonServe
     config = folder / "config.pbtxt"
     limit = "timeout_action: REJECT default_timeout_microseconds: 1000"
     config.write_text(config.read_text().replace("timeout_action: REJECT", limit))
-    await backend.load("impatient")
-    calls = [asyncio.create_task(backend.infer("impatient", VIEW, timeout=60)) for _ in range(4)]
+    await backend.load("impatient", 1)
+    calls = [asyncio.create_task(backend.infer("impatient", 1, VIEW, timeout=60)) for _ in range(4)]
     results = await asyncio.gather(*calls, return_exceptions=True)
     assert {type(r) for r in results if isinstance(r, BaseException)} == {BackendTimeout}
 
 
 async def test_single_crops_are_batched(backend: TritonBackend, triton: TritonServer) -> None:
-    await backend.load("landmarks_t")
+    await backend.load("landmarks_t", 1)
     before = statistics(triton, "landmarks_t")
     levels = range(0, 240, 5)  # fewer than the queue holds
     calls = (
-        backend.infer("landmarks_t", {"image": np.full((1, 1, 256, 256), n, np.uint8)}, timeout=60)
+        backend.infer(
+            "landmarks_t", 1, {"image": np.full((1, 1, 256, 256), n, np.uint8)}, timeout=60
+        )
         for n in levels
     )
     results = await asyncio.gather(*calls)
@@ -126,7 +128,7 @@ async def test_broken_weights(
 ) -> None:
     add_model(triton.repository, "broken", b"not a network")
     with pytest.raises(InferenceFailed, match="'broken' does not load") as caught:
-        await backend.load("broken")
+        await backend.load("broken", 1)
     # The engine's words, with the path, are for the log alone.
     assert "model.onnx" not in str(caught.value)
     (record,) = (r for r in caplog.records if r.name == "thermal.triton")
@@ -134,13 +136,13 @@ async def test_broken_weights(
 
 
 async def test_nobody_there() -> None:
-    backend = TritonBackend(NOWHERE)
+    backend = TritonBackend(NOWHERE, Path("nowhere"))
     for call in (
-        backend.infer("landmarks_t", VIEW, timeout=60),
-        backend.metadata("landmarks_t"),
-        backend.ready("landmarks_t"),
-        backend.load("landmarks_t"),
-        backend.unload("landmarks_t"),
+        backend.infer("landmarks_t", 1, VIEW, timeout=60),
+        backend.metadata("landmarks_t", 1),
+        backend.ready("landmarks_t", 1),
+        backend.load("landmarks_t", 1),
+        backend.unload("landmarks_t", 1),
     ):
         with pytest.raises(BackendUnavailable):
             await call
@@ -205,7 +207,7 @@ async def test_a_model_that_was_unloaded_behind_our_back(
         gateways.running(settings(triton, models=models, check_models_s=600), None) as gateway,
         gateways.client(gateway.rest_app()) as client,
     ):
-        await backend.unload("landmarks_t")
+        await backend.unload("landmarks_t", 1)
         answer = await post(client)
         assert (answer.status_code, answer.json()["code"]) == (503, "model_not_found")
         not_ready = await client.get("/readyz")

@@ -1,5 +1,6 @@
 """The section on the small synthetic set that the project ships, and that publishing asks."""
 
+import math
 from collections.abc import Sequence
 
 from training.evaluation.candidates import Candidate
@@ -14,7 +15,10 @@ def gate_section(candidates: Sequence[Candidate]) -> Section:
     for task, protocol in PROTOCOLS.items():
         labels = [c.label for c in candidates if c.task == task]
         if labels:
-            rows = [[n, *(number(found[of][n]) for of in labels)] for n in found[labels[0]]]
+            rows = [
+                [n, *(number(found[of].get(n, math.nan)) for of in labels)]
+                for n in found[labels[0]]
+            ]
             tables.append(Table(task, ["figure", *labels], rows, f"error: {protocol}."))
     glances = [
         Glance(f"{c.task} error", c.label, number(found[c.label]["error"])) for c in candidates

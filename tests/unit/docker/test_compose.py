@@ -1,5 +1,7 @@
 """docker-compose.yml: the specification's schema, and what makes it safe to run."""
 
+import importlib
+import json
 import re
 import subprocess
 import sys
@@ -17,8 +19,9 @@ COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 PROFILES = {
     "cpu": {"gateway", "prometheus", "grafana"},
-    "gpu": {"gateway-gpu", "triton", "prometheus-gpu", "grafana"},
+    "gpu": {"gateway-gpu", "triton", "plans", "prometheus-gpu", "grafana"},
 }
+JOBS = {"plans"}  # they end, and write what the others read
 
 
 def test_schema() -> None:
@@ -41,29 +44,35 @@ def test_profiles(profile: str) -> None:
 
 
 def _names_on_edge(name: str) -> list[str]:
-    networks = SERVICES[name]["networks"]
+    networks = SERVICES[name].get("networks", [])
     if "edge" not in networks:
         return []
     aliases = networks["edge"].get("aliases", []) if isinstance(networks, dict) else []
     return [name, *aliases]
 
 
-@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
-def test_hardened(service: dict[str, Any]) -> None:
+@pytest.mark.parametrize("name", SERVICES)
+def test_hardened(name: str) -> None:
+    service = SERVICES[name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert service["restart"] == "unless-stopped"
+    assert service["restart"] == ("no" if name in JOBS else "unless-stopped")
     assert {"cpus", "memory", "pids"} <= set(service["deploy"]["resources"]["limits"])
-    assert not {"privileged", "user", "cap_add", "network_mode", "pid"} & set(service)
+    assert not {"privileged", "user", "cap_add", "pid"} & set(service)
+    assert service.get("network_mode", "none") == "none"
     for mount in service["volumes"]:
         source, *_, last = mount.split(":")
+        if name in JOBS:
+            assert (source, last) == ("./model_repository", "/models")
+            continue
         assert last == "ro" if source.startswith(".") else source in COMPOSE["volumes"]
         assert not source.startswith(".") or (ROOT / source).exists()
 
 
-@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
-def test_healthy_means_something(service: dict[str, Any]) -> None:
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - JOBS))
+def test_healthy_means_something(name: str) -> None:
+    service = SERVICES[name]
     if "healthcheck" in service:
         assert service["healthcheck"]["test"][0] == "CMD"
     else:
@@ -88,7 +97,9 @@ def test_only_the_gateway_reaches_triton_and_prometheus_its_metrics() -> None:
     ):
         address = triton["networks"][network]["ipv4_address"]
         assert flags[flag] == address
-        assert {name for name, made in SERVICES.items() if network in made["networks"]} == users
+        assert {
+            name for name, made in SERVICES.items() if network in made.get("networks", ())
+        } == users
         assert COMPOSE["networks"][network]["internal"] is True
         (pool,) = COMPOSE["networks"][network]["ipam"]["config"]
         assert ip_address(address) in ip_network(pool["subnet"])
@@ -100,6 +111,27 @@ def test_targets_are_services() -> None:
         (group,) = yaml.safe_load((DOCKER / f"prometheus/targets/{job}.yml").read_text())
         assert [target.split(":")[0] for target in group["targets"]] == [job]
         assert network in SERVICES[job]["networks"]
+
+
+def test_plans_are_for_the_tensorrt_and_the_gpu_that_serve_them() -> None:
+    months = [
+        re.findall(r"^FROM nvcr.io/nvidia/\w+:(\S+)", text, re.MULTILINE)
+        for name in ("plans", "triton")
+        for text in [(DOCKER / f"{name}.Dockerfile").read_text(encoding="utf-8")]
+    ]
+    assert months[0] == months[1] and len(months[0]) == 1
+    gpus = [SERVICES[name]["deploy"]["resources"]["reservations"] for name in ("plans", "triton")]
+    assert gpus[0] == gpus[1]
+
+
+def test_the_plans_command_is_one_that_exists(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (DOCKER / "plans.Dockerfile").read_text(encoding="utf-8")
+    (module,) = re.findall(r'^ENTRYPOINT \["python", "-m", "([\w.]+)"\]', text, re.MULTILINE)
+    (arguments,) = re.findall(r"^CMD (\[.*\])", text, re.MULTILINE)
+    with pytest.raises(SystemExit, match="no plan is built"):  # no GPU, but every option is known
+        importlib.import_module(module).main(json.loads(arguments))
+    source, place = SERVICES["plans"]["volumes"][0].split(":")
+    assert source == "./model_repository" and place in json.loads(arguments)
 
 
 @pytest.mark.parametrize("name", ["gateway", "gateway-gpu"])

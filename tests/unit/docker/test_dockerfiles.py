@@ -18,9 +18,9 @@ def _instructions(file: Path) -> list[tuple[str, str]]:
     return [(keyword, rest) for keyword, rest in pairs]
 
 
-def test_all_three() -> None:
-    names = [file.name for file in FILES]
-    assert names == ["gateway.Dockerfile", "training.Dockerfile", "triton.Dockerfile"]
+def test_all_four() -> None:
+    names = [file.stem for file in FILES]
+    assert names == ["gateway", "plans", "training", "triton"]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

@@ -69,7 +69,8 @@ async def test_default_and_named_variants(tmp_path: Path) -> None:
     assert made.landmarks("s", "int8").card.name == "landmarks_s_int8"
     assert detectors(made, None) == ["face_detector"]
     assert made.missing() == []
-    assert made.default_models() == ["face_detector", "landmarks_t"]
+    keys = [model.key for model in made.default_models()]
+    assert keys == [("face_detector", 1), ("landmarks_t", 1)]
 
 
 async def test_unknown_variant_lists_what_there_is(tmp_path: Path) -> None:
@@ -220,10 +221,11 @@ async def test_a_backend_that_loses_its_models(tmp_path: Path) -> None:
     telemetry, backend = Telemetry(), FakeBackend()
     made = catalogue(make_repository(tmp_path), telemetry=telemetry)
     await made.load(backend)
-    backend.models = {"face_detector"}
+    backend.models = {("face_detector", 1)}
     (tmp_path / "landmarks_s" / "1" / "model.onnx").write_bytes(b"damaged meanwhile")
     await made.load(backend)
-    assert backend.models == {"face_detector", "landmarks_t", "landmarks_s_int8"}
+    names = ("face_detector", "landmarks_t", "landmarks_s_int8")
+    assert backend.models == {(name, 1) for name in names}
     assert made.missing() == []
     assert "SHA-256" in reason(made, "landmarks_s")
     assert made.landmarks("s", "auto").card.name == "landmarks_s_int8"
@@ -243,8 +245,8 @@ async def test_a_backend_that_goes_away_keeps_its_models(tmp_path: Path) -> None
 
 async def test_a_backend_that_serves_another_version(tmp_path: Path) -> None:
     class Newer(FakeBackend):
-        async def metadata(self, model: str) -> ModelMetadata:
-            return replace(await super().metadata(model), version="3")
+        async def metadata(self, model: str, version: int) -> ModelMetadata:
+            return replace(await super().metadata(model, version), version="3")
 
     made = catalogue(make_repository(tmp_path))
     await made.load(Newer())

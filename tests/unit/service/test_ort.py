@@ -26,9 +26,9 @@ def backend(repository: Path, *, threads: int = 1, queue: int = 8) -> OrtBackend
 async def test_timeout_frees_the_thread(tmp_path: Path) -> None:
     add_model(tmp_path, "slow", slow_model(400))
     made = backend(tmp_path)
-    await made.load("slow")
+    await made.load("slow", 1)
     with pytest.raises(BackendTimeout):
-        await made.infer("slow", VIEW, timeout=0.1)
+        await made.infer("slow", 1, VIEW, timeout=0.1)
     started = time.monotonic()
     await made.aclose()  # waits for the thread
     assert time.monotonic() - started < 5.0
@@ -37,8 +37,8 @@ async def test_timeout_frees_the_thread(tmp_path: Path) -> None:
 async def test_full_queue(tmp_path: Path) -> None:
     add_model(tmp_path, "slow", slow_model(10))
     made = backend(tmp_path, queue=1)
-    await made.load("slow")
-    calls = [asyncio.create_task(made.infer("slow", VIEW, timeout=60)) for _ in range(4)]
+    await made.load("slow", 1)
+    calls = [asyncio.create_task(made.infer("slow", 1, VIEW, timeout=60)) for _ in range(4)]
     results = await asyncio.gather(*calls, return_exceptions=True)
     assert [type(result) for result in results[2:]] == [BackendOverloaded] * 2
     assert not any(isinstance(result, BaseException) for result in results[:2])
@@ -48,11 +48,12 @@ async def test_full_queue(tmp_path: Path) -> None:
 async def test_public_rtmpose_export(tmp_path: Path) -> None:
     add_model(tmp_path, "landmarks_m", simcc_model(), variant="m")
     made = backend(tmp_path)
-    await made.load("landmarks_m")
-    network = landmark_network(await made.metadata("landmarks_m"))
+    await made.load("landmarks_m", 1)
+    network = landmark_network(await made.metadata("landmarks_m", 1))
     views = np.zeros((3, 256, 256), np.uint8)
     result = await made.infer(
         "landmarks_m",
+        1,
         {network.input_name: network.encode(views)},
         outputs=network.outputs,
         timeout=10,
@@ -66,7 +67,7 @@ async def test_public_rtmpose_export(tmp_path: Path) -> None:
 async def test_broken_weights(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     add_model(tmp_path, "landmarks_t", b"not a network")
     with pytest.raises(InferenceFailed) as caught:
-        await backend(tmp_path).load("landmarks_t")
+        await backend(tmp_path).load("landmarks_t", 1)
     # The engine's words, with the path, are for the log alone.
     assert str(tmp_path) not in str(caught.value)
     assert str(tmp_path) in caplog.text

@@ -2,6 +2,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,38 +11,25 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from service.card import ModelCard, file_sha256, parse_card
+from service.card import Canary, CardError, ModelCard, card_json, file_sha256, parse_card
 from service.model_config import read_model_config
 from service.vision.verdict import VerdictLimits
+from tests.gate_sets import POINTS, make_gate, network
 from tests.onnx_models import FACE_BOX, detector_model
 from tests.published_landmarks import write_landmarks
 from training import publish as publishing
 from training import repository as repository_module
-from training.publish import Refused, publish, rollback
-from training.repository import KEEP, RepositoryError, versions
+from training.contract import Refused
+from training.publish import publish
+from training.release import promote, rollback
+from training.repository import KEEP, RepositoryError, earlier, locked, version_card, versions
 
-POINTS = np.random.default_rng(0).uniform(60, 200, (68, 2)).astype(np.float32)
 NAME = "landmarks_t"
 
 
 @pytest.fixture
 def gate(tmp_path: Path) -> Path:
-    folder = tmp_path / "gate"
-    folder.mkdir()
-    np.savez(
-        folder / "landmarks.npz",
-        images=np.zeros((3, 256, 256), np.uint8),
-        points=np.stack([POINTS] * 3),
-        weight=np.ones((3, 68), np.float32),
-    )
-    np.savez(
-        folder / "detector.npz",
-        images=np.zeros((2, 320, 320), np.uint8),
-        boxes=np.array([[FACE_BOX, (0, 0, 0, 0)]] * 2, np.float32),
-        valid=np.array([[True, False]] * 2),
-        ignore=np.zeros((2, 2), bool),
-    )
-    return folder
+    return make_gate(tmp_path / "gate")
 
 
 @pytest.fixture
@@ -49,17 +37,16 @@ def repository(tmp_path: Path) -> Path:
     return tmp_path / "models"
 
 
-def network(folder: Path, off: float = 0.0) -> Path:
-    """A network whose every landmark is `off` pixels to the right."""
-    return write_landmarks(folder / f"off_{off}.onnx", POINTS + np.array([off, 0], np.float32))
-
-
 def served(repository: Path, name: str = NAME) -> ModelCard:
     """The card, once it, the configuration and the weights are seen to agree."""
     folder = repository / name
     card, config = parse_card((folder / "card.json").read_text()), read_model_config(folder)
-    assert card.version == config.version
-    assert card.files == {config.weights: file_sha256(folder / config.weights)}
+    canary = card.canary.version if card.canary else None
+    assert {*config.versions} == {card.version, canary} - {None}
+    for version in config.versions:
+        (weights,) = config.files(version)
+        files = card.files if version == card.version else version_card(folder, version).files
+        assert files == {weights: file_sha256(folder / weights)}
     return card
 
 
@@ -87,6 +74,14 @@ def test_a_worse_network_is_refused(tmp_path: Path, repository: Path, gate: Path
     assert served(repository).version == 2
 
 
+def test_what_is_not_a_number_is_refused(tmp_path: Path, repository: Path, gate: Path) -> None:
+    points = np.array(POINTS)
+    points[0] = np.nan  # of 68, in every face
+    weights = write_landmarks(tmp_path / "nan.onnx", points)
+    with pytest.raises(Refused, match="its error on the gate set is nan"):
+        publish(weights, NAME, repository, gate=gate)
+
+
 def test_rollback_serves_the_version_before(tmp_path: Path, repository: Path, gate: Path) -> None:
     first = publish(network(tmp_path, 0.1), NAME, repository, gate=gate)
     publish(network(tmp_path), NAME, repository, gate=gate)
@@ -101,12 +96,95 @@ def test_rollback_serves_the_version_before(tmp_path: Path, repository: Path, ga
 
 
 def test_old_versions_go(tmp_path: Path, repository: Path, gate: Path) -> None:
-    for _ in range(KEEP + 2):
+    for _ in range(KEEP + 3):
         publish(network(tmp_path), NAME, repository, gate=gate)
-    assert versions(repository / NAME) == list(range(3, KEEP + 3))
+    assert versions(repository / NAME) == list(range(3, KEEP + 4))
+    for version in (4, 3):
+        assert rollback(NAME, repository).version == version
+    with pytest.raises(Refused, match="no version before 3"):
+        rollback(NAME, repository)
 
 
-@pytest.mark.parametrize("stage", ["_describe", "_forget_old", "_sync", "_exchange"])
+def test_rollback_skips_what_was_rolled_back(tmp_path: Path, repository: Path, gate: Path) -> None:
+    for off in (0.03, 0.02):
+        publish(network(tmp_path, off), NAME, repository, gate=gate)
+    rollback(NAME, repository)  # 2 was bad
+    publish(network(tmp_path), NAME, repository, gate=gate)
+    assert versions(repository / NAME) == [1, 3]
+    assert rollback(NAME, repository).version == 1
+
+
+def test_a_canary_and_its_promotion(tmp_path: Path, repository: Path, gate: Path) -> None:
+    with pytest.raises(Refused, match="nothing is served yet"):
+        publish(network(tmp_path), NAME, repository, gate=gate, canary=5)
+    first = publish(network(tmp_path, 0.1), NAME, repository, gate=gate)
+    second = publish(network(tmp_path), NAME, repository, gate=gate, canary=5)
+    assert served(repository) == replace(first, canary=Canary(2, 5))
+    assert version_card(repository / NAME, 2) == second
+    assert (second.canary, second.replaces) == (None, 1)
+    with pytest.raises(Refused, match="version 2 is a canary for 5 % of the requests"):
+        publish(network(tmp_path), NAME, repository, gate=gate)
+    assert promote(NAME, repository) == second == served(repository)
+    with pytest.raises(Refused, match="no canary; version 2 is served to all"):
+        promote(NAME, repository)
+    assert rollback(NAME, repository) == first
+
+
+def test_rollback_ends_a_trial(tmp_path: Path, repository: Path, gate: Path) -> None:
+    first = publish(network(tmp_path, 0.1), NAME, repository, gate=gate)
+    publish(network(tmp_path), NAME, repository, gate=gate, canary=99)
+    assert rollback(NAME, repository) == first == served(repository)
+    publish(network(tmp_path), NAME, repository, gate=gate, canary=1)
+    assert served(repository).canary == Canary(3, 1)
+    assert versions(repository / NAME) == [1, 3]
+
+
+@pytest.mark.parametrize("percent", [0, 100, -5])
+def test_a_canary_of_nobody_or_all(
+    tmp_path: Path, repository: Path, gate: Path, percent: int
+) -> None:
+    publish(network(tmp_path), NAME, repository, gate=gate)
+    with pytest.raises(CardError, match="1 to 99"):
+        publish(network(tmp_path), NAME, repository, gate=gate, canary=percent)
+    assert served(repository).canary is None
+    assert versions(repository / NAME) == [1]
+
+
+def test_a_damaged_version_is_not_put_back(tmp_path: Path, repository: Path, gate: Path) -> None:
+    for off in (0.1, 0.0):
+        publish(network(tmp_path, off), NAME, repository, gate=gate)
+    (repository / NAME / "1" / "model.onnx").write_bytes(b"damaged")
+    with pytest.raises(CardError, match="1/model.onnx is damaged"):
+        rollback(NAME, repository)
+    (repository / NAME / "1" / "model.onnx").unlink()
+    with pytest.raises(CardError, match="version 1 cannot be read"):
+        rollback(NAME, repository)
+    assert served(repository).version == 2
+
+
+def test_one_publisher_at_a_time(tmp_path: Path, repository: Path, gate: Path) -> None:
+    publish(network(tmp_path, 0.1), NAME, repository, gate=gate)
+    for step in (
+        lambda: publish(network(tmp_path), NAME, repository, gate=gate),
+        lambda: promote(NAME, repository),
+        lambda: rollback(NAME, repository),
+    ):
+        with locked(repository), pytest.raises(RepositoryError, match="another publisher"):
+            step()
+    publish(network(tmp_path), NAME, repository, gate=gate)
+    with pytest.raises(RepositoryError, match="no such folder"):
+        rollback(NAME, tmp_path / "nowhere")
+
+
+def test_versions_that_name_each_other_end(tmp_path: Path, repository: Path, gate: Path) -> None:
+    card = publish(network(tmp_path), NAME, repository, gate=gate)
+    publish(network(tmp_path), NAME, repository, gate=gate)
+    looped = replace(card, replaces=2)
+    (repository / NAME / "1" / "card.json").write_text(card_json(looped))
+    assert earlier(repository / NAME, looped) == [2, 1]
+
+
+@pytest.mark.parametrize("stage", ["_describe", "_forget_all_but", "_sync", "_exchange"])
 def test_killed_at_any_point_it_leaves_a_repository_that_serves(
     tmp_path: Path,
     repository: Path,
@@ -254,8 +332,13 @@ def test_from_the_command_line(
     publishing.main([str(network(tmp_path)), *where, *note])
     assert "version 1 is served" in capsys.readouterr().out
     assert served(tmp_path / "models").training == {"steps": 3}
-    with pytest.raises(SystemExit, match="no version before"):
+    with pytest.raises(SystemExit, match="rollback: nothing changed: .*no version before"):
         publishing.main(["rollback", *where])
+    publishing.main([str(network(tmp_path)), *where, *note, "--canary", "5"])
+    told = capsys.readouterr().out
+    assert "version 2 is a canary for 5 % of the requests, version 1 serves the others" in told
+    publishing.main(["promote", *where])
+    assert "version 2 is served" in capsys.readouterr().out
 
 
 def test_publishing_loads_neither_torch_nor_the_web() -> None:
