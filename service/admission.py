@@ -3,8 +3,9 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from service.errors import DeadlineExceeded, Overloaded
 from service.telemetry import Telemetry
@@ -36,6 +37,63 @@ class Deadline:
             raise DeadlineExceeded("the deadline passed before the answer was ready") from None
 
 
+@dataclass(eq=False)
+class _Waiting:
+    turn: asyncio.Future[None]
+    age: Callable[[], float]
+
+
+class Line:
+    """A semaphore of `places`: first come first served, first among those with something fresh.
+
+    fresh_for: seconds. Whoever waits with something older keeps his place in the line, but lets the
+    others go before until something newer has come.
+    """
+
+    def __init__(self, places: int) -> None:
+        self.fresh_for = 0.0
+        self._free = places
+        self._waiting: list[_Waiting] = []
+
+    @property
+    def full(self) -> bool:
+        """Whether one would have to wait."""
+        return self._free == 0
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    async def acquire(self, age: Callable[[], float] = lambda: 0.0) -> None:
+        """Wait for a place. age: seconds, of what would be worked on, asked when one is free."""
+        if self._free:
+            self._free -= 1
+            return
+        waiter = _Waiting(asyncio.get_running_loop().create_future(), age)
+        self._waiting.append(waiter)
+        try:
+            await waiter.turn
+        except asyncio.CancelledError:
+            if not waiter.turn.cancelled():  # the place came together with the cancellation
+                self.release()
+            raise
+        finally:
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
+
+    def release(self) -> None:
+        """Give a place back, or on."""
+        there = [waiter for waiter in self._waiting if not waiter.turn.done()]
+        if not there:
+            self._free += 1
+            return
+        # Nobody fresh: still first come first served, and no place is empty while somebody waits.
+        fresh = (waiter for waiter in there if waiter.age() <= self.fresh_for)
+        chosen = next(fresh, there[0])
+        self._waiting.remove(chosen)
+        chosen.turn.set_result(None)
+
+
 class Admission:
     """At most `max_inflight` at work and `max_queued` waiting, first come first served."""
 
@@ -43,9 +101,8 @@ class Admission:
         self._max_inflight = max_inflight
         self._max_queued = max_queued
         self._telemetry = telemetry
-        self._slots = asyncio.Semaphore(max_inflight)
+        self._line = Line(max_inflight)
         self._queued = 0
-        self._streams = 0  # waiting for their turn
         self._service_time = 0.0  # seconds, running mean
 
     @asynccontextmanager
@@ -56,14 +113,15 @@ class Admission:
             yield
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Hold a slot after all who came before, for callers whose number is bounded elsewhere and
-        who stand in the line once each, as streams do: nobody is sent away."""
-        self._streams += 1
-        try:
-            await self._slots.acquire()
-        finally:
-            self._streams -= 1
+    async def turn(self, age: Callable[[], float]) -> AsyncIterator[None]:
+        """Hold a slot when the turn comes, for callers whose number is bounded elsewhere and who
+        stand in the line once each, as streams do: nobody is sent away.
+
+        age: seconds that what would be worked on has waited, asked when a place is free. If that is
+        longer than the work takes, others go before until something newer has come: with hundreds
+        of streams, overload costs frames and not delay.
+        """
+        await self._line.acquire(age)
         async with self._working():
             yield
 
@@ -75,16 +133,16 @@ class Admission:
                 yield
             self._learn(time.monotonic() - started)
         finally:
-            self._slots.release()
+            self._line.release()
 
     async def _enter(self, deadline: Deadline) -> None:
-        if self._slots.locked():
+        if self._line.full:
             self._refuse_if_hopeless(deadline)
         self._queued += 1
         try:
             with self._telemetry.queued.track_inprogress():
                 async with deadline.enforced():
-                    await self._slots.acquire()
+                    await self._line.acquire()
         except DeadlineExceeded:
             self._telemetry.rejected.labels("deadline").inc()
             raise
@@ -92,7 +150,7 @@ class Admission:
             self._queued -= 1
 
     def _refuse_if_hopeless(self, deadline: Deadline) -> None:
-        wait = (self._queued + self._streams + 1) * self._service_time / self._max_inflight
+        wait = (self._line.waiting + 1) * self._service_time / self._max_inflight
         retry_after = max(1, math.ceil(wait))
         if self._queued >= self._max_queued:
             self._telemetry.rejected.labels("queue_full").inc()
@@ -104,3 +162,4 @@ class Admission:
     def _learn(self, seconds: float) -> None:
         before = self._service_time or seconds
         self._service_time = before + _SMOOTHING * (seconds - before)
+        self._line.fresh_for = self._service_time

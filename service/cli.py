@@ -90,7 +90,8 @@ async def _predict_file(
     except OSError as error:
         raise BrokenImage(f"cannot be read: {error.strerror}") from None
     deadline = gateway.service.deadline(options)
-    return await gateway.service.predict(data, options, deadline, keep_frame=bool(draw))
+    with gateway.service.chosen(options) as models:
+        return await gateway.service.predict(data, models, options, deadline, keep_frame=bool(draw))
 
 
 def _complain(error: Exception) -> int:

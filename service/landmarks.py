@@ -1,6 +1,7 @@
 """The use case: bytes of a thermal image in, 68 landmarks a face out."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,10 +67,6 @@ class Models:
     landmarks: Model
     normalisation: str
 
-    @property
-    def all(self) -> list[Model]:
-        return [*self.detectors, self.landmarks]
-
 
 class LandmarkService:
     """Everything a door needs: one call an image. Safe for concurrent use on one event loop."""
@@ -100,21 +97,34 @@ class LandmarkService:
         """Raise what `predict` would for want of a model, before there is an image."""
         self._choose(options)
 
+    @contextmanager
+    def chosen(self, options: PredictOptions) -> Iterator[Models]:
+        """The models of one request, for all of its images; they stay loaded inside the context,
+        whatever is published meanwhile. Raises what `check` does."""
+        models = self._choose(options)
+        with self._catalogue.using((*models.detectors, models.landmarks)):
+            yield models
+
     async def predict(
-        self, data: bytes, options: PredictOptions, deadline: Deadline, *, keep_frame: bool = False
+        self,
+        data: bytes,
+        models: Models,
+        options: PredictOptions,
+        deadline: Deadline,
+        *,
+        keep_frame: bool = False,
     ) -> Result:
         """Landmarks of every face in one image, in the pixel grid that was sent.
 
+        models: as `chosen`, and inside its context.
         Raises any of `service.errors`, except ServiceError itself.
         """
-        models = self._choose(options)
 
         def decode() -> ThermalFrame:
             return decode_image(data, self._decoding(options))
 
-        with self._catalogue.using(models.all):
-            async with self._admission.slot(deadline), deadline.enforced():
-                return await self._predict(models, decode, options, deadline, keep_frame=keep_frame)
+        async with self._admission.slot(deadline), deadline.enforced():
+            return await self._predict(models, decode, options, deadline, keep_frame=keep_frame)
 
     async def predict_stream(
         self, frames: Slot[Frame], options: PredictOptions, form: FrameFormat
@@ -125,7 +135,7 @@ class LandmarkService:
         the stream, and its frame stays the newest. Raises what `frames` was closed with.
         """
         while await frames.filled():
-            async with self._admission.turn():
+            async with self._admission.turn(frames.age):
                 frame, dropped = frames.take()
                 try:
                     outcome: Result | ServiceError = await self._predict_frame(frame, options, form)
@@ -139,8 +149,7 @@ class LandmarkService:
         def decode() -> ThermalFrame:
             return decode_frame(frame.data, form, self._decoding(options))
 
-        models = self._choose(options)  # anew for each: models come and go
-        with self._catalogue.using(models.all):
+        with self.chosen(options) as models:  # anew for each frame: models come and go
             async with frame.deadline.enforced():
                 return await self._predict(models, decode, options, frame.deadline)
 

@@ -114,7 +114,8 @@ def gateway(**settings: str) -> Iterator[Visitors]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    settings = {"rest_port": str(port), "grpc_port": "0", "models": MODEL, "max_inflight": "64", **settings}
+    ports = {"rest_port": str(port), "grpc_port": "0"}
+    settings = {**ports, "models": MODEL, "max_inflight": "64", **settings}
     given = {f"THERMAL_{name.upper()}": value for name, value in settings.items()}
     command = [sys.executable, "-m", "service"]
     with subprocess.Popen(command, env={**os.environ, **given}, stdout=subprocess.DEVNULL) as run:

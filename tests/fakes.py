@@ -41,7 +41,8 @@ class FakeBackend:
     """Finds `faces` in every image and the same grid of landmarks in every face.
 
     `error` is raised instead of an answer; `delay` seconds pass before each answer; `gate`, once
-    set to an event, holds every call until it is set. `calls` lists (model, batch size).
+    set to an event, holds every call until it is set. `calls` lists (model, batch size), `versions`
+    the versions that were asked for.
     """
 
     name = "fake"
@@ -56,6 +57,7 @@ class FakeBackend:
         self.delay = 0.0
         self.gate: asyncio.Event | None = None
         self.calls: list[tuple[str, int]] = []
+        self.versions: list[int] = []
         self.views: list[Array] = []
         self.cancelled = 0
         self.models: set[tuple[str, int]] = set()
@@ -75,6 +77,7 @@ class FakeBackend:
         metadata = await self.metadata(model, version)
         batch = _batch(metadata, inputs)
         self.calls.append((model, batch))
+        self.versions.append(version)
         self.views.append(inputs["image"])
         try:
             async with asyncio.timeout(timeout):

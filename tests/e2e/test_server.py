@@ -16,7 +16,8 @@ import httpx
 import pytest
 
 from tests.gateways import good_image
-from tests.repositories import make_repository
+from tests.onnx_models import landmarks_model
+from tests.repositories import add_model, make_repository
 
 IMAGE = good_image()
 
@@ -123,6 +124,21 @@ def test_chunked_upload_over_the_limit(server: Server) -> None:
     except httpx.WriteError:
         return  # the server hung up before all was sent: just as well
     assert response.status_code == 413
+
+
+def test_sighup_serves_what_is_new(tmp_path: Path) -> None:
+    models = make_repository(tmp_path)
+
+    def states() -> dict[str, str]:
+        return {told["name"]: told["state"] for told in made.get("/models").json()["models"]}
+
+    with Server(model_repository=str(models), reload_s="0") as made:
+        until(made.ready)
+        add_model(models, "landmarks_m", landmarks_model(), variant="m")
+        assert "landmarks_m" not in states()
+        made.process.send_signal(signal.SIGHUP)
+        until(lambda: states().get("landmarks_m") == "ready")
+        assert httpx.post(f"{made.url}/landmarks?variant=m", content=IMAGE).status_code == 200
 
 
 def test_sigterm_answers_what_runs(server: Server) -> None:

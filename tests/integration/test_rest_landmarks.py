@@ -244,6 +244,6 @@ async def test_metrics_count_what_happened(client: httpx.AsyncClient, gateway: G
     assert value("thermal_faces_total") == 1
     for stage in (*STAGES, "encode"):
         assert value("thermal_stage_duration_seconds_count", {"stage": stage}) == 1
-    model = {"model": "landmarks_t", "backend": "fake"}
+    model = {"model": "landmarks_t", "version": "1", "backend": "fake"}
     assert value("thermal_inference_duration_seconds_count", model) == 1
     assert value("thermal_inference_batch_size_count") == 2

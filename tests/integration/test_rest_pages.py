@@ -70,7 +70,9 @@ async def test_metrics(client: httpx.AsyncClient) -> None:
         "thermal_requests", "thermal_request_duration_seconds", "thermal_stage_duration_seconds",
         "thermal_inference_duration_seconds", "thermal_inference_batch_size",
         "thermal_inflight_requests", "thermal_queued_requests", "thermal_rejected",
-        "thermal_faces", "thermal_model_info", "thermal_ready",
+        "thermal_faces", "thermal_model_info", "thermal_ready", "thermal_stream_open",
+        "thermal_stream_frames_received", "thermal_stream_frames_answered",
+        "thermal_stream_frames_dropped", "thermal_stream_frame_latency_seconds",
     }  # fmt: skip
     assert len(families["thermal_model_info"].samples) == 4
 

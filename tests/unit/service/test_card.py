@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.card import CardError, ModelCard, card_json, file_sha256, parse_card
+from service.card import Canary, CardError, ModelCard, card_json, file_sha256, parse_card
 
 LIMITS = {"max_error": 0.08, "fine_error": 0.1, "small_size": 14.5}
 RAW: dict[str, Any] = {
@@ -40,6 +40,12 @@ def test_limits_of_the_verdict() -> None:
     assert parse_card(json.dumps({**RAW, "verdict": None})).verdict is None
 
 
+def test_a_canary() -> None:
+    card = parse_card(json.dumps({**RAW, "replaces": 3, "canary": {"version": 2, "percent": 5}}))
+    assert (card.replaces, card.canary) == (3, Canary(2, 5))
+    assert parse_card(card_json(card)) == card
+
+
 def test_minimal_card() -> None:
     card = parse_card(json.dumps(RAW))
     assert isinstance(card, ModelCard)
@@ -60,6 +66,12 @@ def test_minimal_card() -> None:
         ({"input_size": [256, 0]}, "input_size"),
         ({"input_size": "256x256"}, "input_size"),
         ({"version": 0}, "version"),
+        ({"replaces": 0}, "replaces"),
+        ({"canary": 2}, "canary"),
+        ({"canary": {"version": 2}}, "canary"),
+        ({"canary": {"version": 1, "percent": 5}}, "canary.version"),
+        ({"canary": {"version": 2, "percent": 100}}, "canary.percent"),
+        ({"canary": {"version": 2, "percent": 0.5}}, "canary.percent"),
         ({"version": True}, "version"),
         ({"files": {}}, "files"),
         ({"files": {"../model.onnx": "0" * 64}}, "files"),

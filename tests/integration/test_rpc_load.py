@@ -1,0 +1,328 @@
+"""Streams under load: what is dropped, who comes next, what is held, how they end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from grpc import StatusCode
+
+from service.bootstrap import Gateway
+from service.rpc.pb.thermal.v1 import landmarks_pb2 as pb
+from service.rpc.server import RpcServer
+from tests import gateways, rpc_clients
+from tests.fakes import FakeBackend
+from tests.rpc_clients import Y16, Stream, config, until
+
+ALL = config(drop_policy=pb.DROP_POLICY_NONE)
+
+
+@asynccontextmanager
+async def served(
+    repository: Path, backend: FakeBackend, **settings: Any
+) -> AsyncIterator[tuple[Gateway, RpcServer, Any]]:
+    async with (
+        gateways.running(gateways.settings(repository, **settings), backend) as gateway,
+        rpc_clients.serving(gateway) as (server, address),
+        rpc_clients.client(address) as stub,
+    ):
+        yield gateway, server, stub
+
+
+def metric(gateway: Gateway, name: str, **labels: str) -> float:
+    return gateway.telemetry.registry.get_sample_value(f"thermal_stream_{name}", labels) or 0.0
+
+
+async def test_newest_frame_wins(repository: Path, backend: FakeBackend) -> None:
+    backend.gate = asyncio.Event()
+    async with served(repository, backend) as (gateway, _, stub):
+        stream = await Stream(stub, config()).open()
+        await stream.send(0)
+        await until(lambda: backend.calls)  # at work; all that follow wait
+        for number in range(1, 10):
+            await stream.send(number)
+        await until(lambda: metric(gateway, "frames_received_total") == 10)
+        backend.gate.set()
+        answers = [await stream.answer() for _ in range(2)]
+        assert [(answer.frame_id, answer.dropped) for answer in answers] == [(0, 0), (9, 8)]
+        await stream.end()
+        assert await stream.message() is None
+        assert metric(gateway, "frames_answered_total", code="ok") == 2
+        assert metric(gateway, "frames_dropped_total", reason="newer") == 8
+        assert metric(gateway, "frame_latency_seconds_count") == 2
+        await until(lambda: metric(gateway, "open") == 0)
+
+
+async def test_the_frame_is_chosen_when_its_turn_comes(
+    repository: Path, backend: FakeBackend
+) -> None:
+    """While the stream stands in the line, its frame stays the newest."""
+    backend.gate = asyncio.Event()
+    async with served(repository, backend, max_inflight=1) as (gateway, _, stub):
+        first = await Stream(stub, config()).open()
+        await first.send(0)
+        await until(lambda: backend.calls)
+        second = await Stream(stub, config()).open()
+        for number in range(5):
+            await second.send(number)
+        await until(lambda: metric(gateway, "frames_received_total") == 6)
+        backend.gate.set()
+        answer = await second.answer()
+        assert (answer.frame_id, answer.dropped) == (4, 4)
+
+
+async def test_without_drops_flow_control_holds_the_sender(
+    repository: Path, backend: FakeBackend
+) -> None:
+    backend.gate = asyncio.Event()
+    large = gateways.good_values(480, 640).astype("<u2").tobytes()
+    count = 30  # 18 MB: more than the transport holds on its way
+    opening = config(drop_policy=pb.DROP_POLICY_NONE, width=640, height=480)
+    async with served(repository, backend) as (gateway, _, stub):
+        stream = await Stream(stub, opening).open()
+
+        async def send() -> None:
+            for number in range(count):
+                await stream.send(number, large)
+            await stream.end()
+
+        sending = asyncio.create_task(send())
+        await until(lambda: backend.calls)
+        await asyncio.sleep(0.1)
+        assert metric(gateway, "frames_received_total") <= 3  # at work, waiting, read
+        assert not sending.done()
+        backend.gate.set()
+        answers = [await stream.answer() for _ in range(count)]
+        assert [answer.frame_id for answer in answers] == list(range(count))
+        assert not any(answer.dropped for answer in answers)
+        assert await stream.message() is None
+        await sending
+
+
+async def test_fifty_streams_take_turns(repository: Path, backend: FakeBackend) -> None:
+    """Each asks for more than its share; none is sent away, none gets more than others."""
+    backend.delay = 0.002
+    async with served(repository, backend, max_inflight=2, max_queued=1) as (_, _, stub):
+        answered = [0] * 50
+        enough = asyncio.Event()
+
+        async def run(index: int) -> None:
+            stream = await Stream(stub, config()).open()
+
+            async def send() -> None:
+                number = 0
+                while True:
+                    number += 1
+                    await stream.send(number)
+                    await asyncio.sleep(0.02)
+
+            sending = asyncio.create_task(send())
+            try:
+                while not enough.is_set():
+                    assert (await stream.answer()).HasField("result")
+                    answered[index] += 1
+                    if sum(answered) >= 300:
+                        enough.set()
+            finally:
+                sending.cancel()
+                await asyncio.wait([sending])
+                stream.call.cancel()
+
+        await asyncio.gather(*(run(index) for index in range(50)))
+        assert min(answered) >= 2 and max(answered) <= 12, answered  # a fair share is six
+
+
+async def test_who_waits_for_answers_is_not_passed_over(
+    repository: Path, backend: FakeBackend
+) -> None:
+    """Cameras that send all the time have fresher frames, and still leave the others their turns."""
+    backend.delay = 0.002
+    async with served(repository, backend, max_inflight=1) as (_, _, stub):
+        streams = [await Stream(stub, config()).open() for _ in range(8)]
+
+        async def flood(stream: Stream) -> None:
+            while True:
+                await stream.send(0)
+                await asyncio.sleep(0.01)
+
+        async def drink(stream: Stream) -> None:
+            while True:
+                await stream.answer()
+
+        tasks = [asyncio.create_task(work(s)) for s in streams[1:] for work in (flood, drink)]
+        for number in range(10):
+            await streams[0].send(number)
+            answer = await asyncio.wait_for(streams[0].answer(), 30)
+            assert (answer.frame_id, answer.dropped) == (number, 0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+async def test_rest_and_streams_share_the_line(repository: Path, backend: FakeBackend) -> None:
+    """Waiting streams do not fill the queue of requests."""
+    backend.gate = asyncio.Event()
+    async with served(repository, backend, max_inflight=1, max_queued=1) as (gateway, _, stub):
+        streams = [await Stream(stub, config()).open() for _ in range(5)]
+        for stream in streams:
+            await stream.send(1)
+        await until(lambda: backend.calls)
+        request = pb.DetectRequest(images=[gateways.good_image()])
+        asked = asyncio.ensure_future(stub.Detect(request, timeout=60))
+        await until(lambda: metric_of(gateway, "thermal_queued_requests") == 1)
+        backend.gate.set()
+        assert (await asked).images[0].result.faces
+        for stream in streams:
+            assert (await stream.answer()).HasField("result")
+
+
+def metric_of(gateway: Gateway, name: str) -> float:
+    return gateway.telemetry.registry.get_sample_value(name) or 0.0
+
+
+@pytest.mark.parametrize("opening", [config(), ALL])
+async def test_a_slow_reader_costs_two_frames(
+    repository: Path, backend: FakeBackend, opening: pb.StreamConfig
+) -> None:
+    """It sends and never reads: what the service holds for it stays bounded."""
+    crops = pb.PredictOptions(include=[pb.INCLUDE_CROPS])
+    opening.options.CopyFrom(crops)  # larger answers fill the way back sooner
+    backend.faces = [(30, 30, 90, 90)] * 1
+    async with served(repository, backend) as (gateway, _, stub):
+        stream = await Stream(stub, opening).open()
+        most = 0
+
+        async def send() -> None:
+            number = 0
+            while True:
+                number += 1
+                await stream.send(number)
+
+        sending = asyncio.create_task(send())
+        for _ in range(150):
+            await asyncio.sleep(0.01)
+            most = max(most, gateway._memory.claimed)
+        assert 0 < most <= 2 * len(Y16)
+        sending.cancel()
+        await asyncio.wait([sending])
+        stream.call.cancel()
+        await until(lambda: metric(gateway, "open") == 0)
+        assert gateway._memory.claimed == 0
+
+
+async def test_memory_is_shared_by_all(repository: Path, backend: FakeBackend) -> None:
+    """Room for one frame: newest-wins drops what does not fit, the other ends with its status."""
+    backend.gate = asyncio.Event()
+    async with served(repository, backend, max_buffered_bytes=len(Y16)) as (gateway, _, stub):
+        stream = await Stream(stub, config()).open()
+        await stream.send(0)
+        await until(lambda: backend.calls)
+        for number in range(1, 4):
+            await stream.send(number)
+        await until(lambda: metric(gateway, "frames_dropped_total", reason="memory") == 3)
+        keeping = await Stream(stub, ALL).open()
+        await keeping.send(0)
+        assert await keeping.status() == (StatusCode.RESOURCE_EXHAUSTED, "overloaded")
+        backend.gate.set()
+        assert (await stream.answer()).frame_id == 0
+        await stream.send(4)
+        answer = await stream.answer()
+        assert (answer.frame_id, answer.dropped) == (4, 3)
+
+
+async def test_half_close_answers_what_was_sent(repository: Path, backend: FakeBackend) -> None:
+    backend.delay = 0.05
+    async with served(repository, backend) as (_, _, stub):
+        stream = await Stream(stub, config()).open()
+        await stream.send(1)
+        await stream.end()
+        assert (await stream.answer()).frame_id == 1
+        assert await stream.message() is None
+        assert await stream.status() == (StatusCode.OK, None)
+
+
+async def test_cancelled_midway(repository: Path, backend: FakeBackend) -> None:
+    backend.gate = asyncio.Event()
+    async with served(repository, backend, max_inflight=1) as (gateway, _, stub):
+        stream = await Stream(stub, config()).open()
+        await stream.send(1)
+        await until(lambda: backend.calls)
+        await stream.send(2)
+        await until(lambda: metric(gateway, "frames_received_total") == 2)
+        stream.call.cancel()
+        await until(lambda: backend.cancelled == 1)
+        await until(lambda: metric(gateway, "open") == 0)
+        assert metric(gateway, "frames_dropped_total", reason="ended") == 2
+        assert gateway._memory.claimed == 0
+        backend.gate.set()
+        again = await Stream(stub, config()).open()  # the place at work is free again
+        await again.send(3)
+        assert (await again.answer()).frame_id == 3
+
+
+async def test_too_many_streams(repository: Path, backend: FakeBackend) -> None:
+    async with served(repository, backend, max_streams=1) as (gateway, _, stub):
+        silent = Stream(stub, None)  # without a configuration it has its place, too
+        await until(lambda: metric(gateway, "open") == 1)
+        refused = await Stream(stub, config()).open()
+        assert await refused.status() == (StatusCode.RESOURCE_EXHAUSTED, "overloaded")
+        silent.call.cancel()
+        await until(lambda: metric(gateway, "open") == 0)
+        stream = await Stream(stub, config()).open()
+        await stream.send(1)
+        assert (await stream.answer()).HasField("result")
+
+
+async def test_a_configuration_that_never_comes(repository: Path, backend: FakeBackend) -> None:
+    async with served(repository, backend, body_timeout_s=0.05) as (_, _, stub):
+        silent = Stream(stub, None)
+        assert await silent.status() == (StatusCode.DEADLINE_EXCEEDED, "deadline_exceeded")
+
+
+async def test_drain(repository: Path, backend: FakeBackend) -> None:
+    """What was read is answered, then a notice, then the good end; idle streams end at once."""
+    backend.gate = asyncio.Event()
+    async with served(repository, backend) as (gateway, server, stub):
+        busy, idle = [await Stream(stub, config()).open() for _ in range(2)]
+        await busy.send(1)
+        await until(lambda: backend.calls)
+        await busy.send(2)
+        await until(lambda: metric(gateway, "frames_received_total") == 2)
+        asked = asyncio.ensure_future(stub.Detect(pb.DetectRequest(images=[b"x"])))
+        await asyncio.wait([asked])
+        stopping = asyncio.create_task(server.stop(30))
+        notice = await idle.message()
+        assert notice is not None and notice.notice.reason == pb.Notice.REASON_DRAINING
+        assert await idle.message() is None
+        backend.gate.set()
+        assert [(await busy.answer()).frame_id for _ in range(2)] == [1, 2]
+        notice = await busy.message()
+        assert notice is not None and notice.notice.reason == pb.Notice.REASON_DRAINING
+        assert await busy.message() is None
+        await stopping
+        late = Stream(stub, None)
+        assert (await late.status())[0] is StatusCode.UNAVAILABLE
+        assert asked.exception() is not None  # a bad image, answered as such before
+
+
+async def test_no_new_streams_while_stopping(repository: Path, backend: FakeBackend) -> None:
+    """Between the signal and the closed port requests are still answered, streams refused."""
+    async with served(repository, backend) as (gateway, _, stub):
+        gateway.readiness.draining = True
+        refused = await Stream(stub, config()).open()
+        assert await refused.status() == (StatusCode.UNAVAILABLE, "backend_unavailable")
+        request = pb.DetectRequest(images=[gateways.good_image()])
+        assert (await stub.Detect(request)).images[0].result.faces
+
+
+async def test_grace_ends(repository: Path, backend: FakeBackend) -> None:
+    backend.gate = asyncio.Event()
+    async with served(repository, backend) as (gateway, server, stub):
+        stream = await Stream(stub, config()).open()
+        await stream.send(1)
+        await until(lambda: backend.calls)
+        await server.stop(0.05)
+        assert (await stream.status())[0] in (StatusCode.UNAVAILABLE, StatusCode.CANCELLED)
+        await until(lambda: backend.cancelled == 1)
