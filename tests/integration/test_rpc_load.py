@@ -137,7 +137,7 @@ async def test_fifty_streams_take_turns(repository: Path, backend: FakeBackend) 
 async def test_who_waits_for_answers_is_not_passed_over(
     repository: Path, backend: FakeBackend
 ) -> None:
-    """Cameras that send all the time have fresher frames, and still leave the others their turns."""
+    """Cameras that send all the time have fresher frames, and still leave others their turns."""
     backend.delay = 0.002
     async with served(repository, backend, max_inflight=1) as (_, _, stub):
         streams = [await Stream(stub, config()).open() for _ in range(8)]
