@@ -46,7 +46,7 @@ class _Waiting:
 class Line:
     """A semaphore of `places`: first come first served, first among those with something fresh.
 
-    fresh_for: seconds. Whoever waits with something older keeps his place in the line, but lets the
+    fresh_for: seconds. Whoever waits with something older keeps the place in the line, but lets the
     others go before until something newer has come.
     """
 

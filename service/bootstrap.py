@@ -67,7 +67,7 @@ class Gateway:
             max_images=settings.max_images,
             timeout=settings.body_timeout_s,
         )
-        self._memory = Memory(settings.max_buffered_bytes, self.telemetry)
+        self.memory = Memory(settings.max_buffered_bytes, self.telemetry)
         self._tokens = Tokens(settings.api_tokens())
         self._settings = settings
         self._loading: asyncio.Task[None] | None = None
@@ -82,7 +82,7 @@ class Gateway:
             readiness=self.readiness,
             telemetry=self.telemetry,
             workers=self.workers,
-            intake=Intake(self._body_limits, self._memory),
+            intake=Intake(self._body_limits, self.memory),
         )
         return create_app(deps, self._tokens)
 
@@ -94,7 +94,7 @@ class Gateway:
             readiness=self.readiness,
             telemetry=self.telemetry,
             workers=self.workers,
-            memory=self._memory,
+            memory=self.memory,
             tokens=self._tokens,
             limits=RpcLimits(
                 max_bytes=settings.max_body_bytes,
