@@ -4,28 +4,24 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import numpy as np
-
 from service.admission import Admission, Deadline
 from service.backends.base import Backend
 from service.card import ModelCard
 from service.catalogue import Catalogue
 from service.entities import Box, Face, FloatArray, Prediction, ThermalFrame
 from service.entries import Model
-from service.errors import InferenceFailed, InvalidOption, ServiceError
+from service.errors import ServiceError
 from service.imaging.decode import DecodeOptions, decode_image
 from service.imaging.normalisation import resolve_normalisation
 from service.imaging.raw import FrameFormat, decode_frame
-from service.imaging.rotation import rotate_box, rotate_frame
+from service.imaging.rotation import rotate_frame
 from service.inference import Inference
-from service.networks import DetectorNetwork
 from service.options import PredictOptions
+from service.steps import Models, Steps
 from service.stream import Frame, Slot
 from service.telemetry import Telemetry
-from service.vision.crop import letterbox
-from service.vision.detection import Look, merge_looks, select_faces
 from service.vision.faces import Crop, crop_faces, to_faces
-from service.vision.refine import boxes_to_try, drop_repeated, keep_better
+from service.vision.refine import drop_repeated
 from service.vision.verdict import VerdictLimits
 from service.workers import Workers
 
@@ -58,16 +54,6 @@ class FrameAnswer:
     dropped: int
 
 
-@dataclass(frozen=True)
-class Models:
-    """What one request may run on. No detector when the boxes came with the request, else one an
-    input size, the smallest first."""
-
-    detectors: tuple[Model, ...]
-    landmarks: Model
-    normalisation: str
-
-
 class LandmarkService:
     """Everything a door needs: one call an image. Safe for concurrent use on one event loop."""
 
@@ -81,7 +67,7 @@ class LandmarkService:
         telemetry: Telemetry,
         limits: Limits,
     ) -> None:
-        self._inference = Inference(backend, workers, telemetry)
+        self._steps = Steps(Inference(backend, workers, telemetry), workers)
         self._catalogue = catalogue
         self._admission = admission
         self._workers = workers
@@ -166,15 +152,15 @@ class LandmarkService:
         timings = dict[str, float]()
         with self._telemetry.stage("decode", timings):
             sent, upright = await self._workers.run(_upright, decode, options.rotate)
-        looks = _looks(upright, models.detectors)
+        models = models.looking_at(upright)
         with self._telemetry.stage("detect", timings):
-            boxes = await self._find_faces(
-                looks, models.normalisation, sent, upright, options, deadline
-            )
+            boxes = await self._steps.find_faces(models, sent, upright, options, deadline)
         with self._telemetry.stage("crop", timings):
             crops = await self._workers.run(crop_faces, upright, boxes, models.normalisation)
         with self._telemetry.stage("landmarks", timings):
-            crops, keypoints = await self._find_landmarks(models, upright, boxes, crops, deadline)
+            crops, keypoints = await self._steps.find_landmarks(
+                models, upright, boxes, crops, deadline
+            )
         with self._telemetry.stage("postprocess", timings):
             limits = models.landmarks.card.verdict
             faces = await self._workers.run(
@@ -186,7 +172,7 @@ class LandmarkService:
         )
         return Result(
             prediction,
-            looks[-1].card if looks else None,
+            models.detectors[-1].card if models.detectors else None,
             models.landmarks.card,
             sent if keep_frame else None,
         )
@@ -210,87 +196,6 @@ class LandmarkService:
             max_bytes=self._limits.max_bytes,
             max_pixels=self._limits.max_pixels,
         )
-
-    async def _find_faces(
-        self,
-        detectors: Sequence[Model],
-        normalisation: str,
-        sent: ThermalFrame,
-        upright: ThermalFrame,
-        options: PredictOptions,
-        deadline: Deadline,
-    ) -> tuple[Box, ...]:
-        """Boxes in the upright frame: the caller's, or else what all of `detectors` find."""
-        given = options.given_boxes()
-        if given is not None:
-            _check_inside(given, sent)
-            return tuple(rotate_box(b, sent.width, sent.height, options.rotate) for b in given)
-        look = merge_looks(
-            [await self._look(model, normalisation, upright, deadline) for model in detectors]
-        )
-        return select_faces(
-            look.boxes,
-            look.scores,
-            look.to_network,
-            width=upright.width,
-            height=upright.height,
-            min_score=options.min_score,
-            max_faces=options.max_faces,
-        )
-
-    async def _look(
-        self, model: Model, normalisation: str, upright: ThermalFrame, deadline: Deadline
-    ) -> Look:
-        assert isinstance(model.network, DetectorNetwork)
-        view, to_network = await self._workers.run(
-            letterbox,
-            upright.values,
-            normalisation,
-            black_hot=upright.black_hot,
-            size=model.network.input_size,
-        )
-        outputs = await self._inference.run(model, view[None], deadline)
-        boxes, scores = (outputs[name] for name in model.network.outputs)
-        if boxes.shape[1:] != (*scores.shape[1:], 4) or scores.ndim != 2:
-            raise InferenceFailed("the detector returned other shapes than [N, K, 4] and [N, K]")
-        return Look(boxes[0], scores[0], to_network)
-
-    async def _infer_landmarks(
-        self, model: Model, crops: Sequence[Crop], deadline: Deadline
-    ) -> FloatArray:
-        """Keypoints `[N, 68, 4]` in crop pixels; N may be 0, and then nothing is sent."""
-        if not crops:
-            return np.zeros((0, 0, 4), np.float32)
-        assert not isinstance(model.network, DetectorNetwork)
-        views = np.stack([view for view, _ in crops])
-        outputs = await self._inference.run(model, views, deadline)
-        keypoints = await self._workers.run(model.network.decode, outputs)
-        if len(keypoints) != len(crops):
-            raise InferenceFailed("the landmark network returned another number of faces")
-        return keypoints
-
-    async def _find_landmarks(
-        self,
-        models: Models,
-        upright: ThermalFrame,
-        boxes: Sequence[Box],
-        crops: list[Crop],
-        deadline: Deadline,
-    ) -> tuple[list[Crop], FloatArray]:
-        """Keypoints `[N, 68, 4]`, and the crops that they lie in: of faces whose landmarks
-        contradict the detector, the better of two looks."""
-        keypoints = await self._infer_landmarks(models.landmarks, crops, deadline)
-        if not models.detectors:  # a caller's own boxes are taken at their word
-            return crops, keypoints
-        retried = await self._workers.run(boxes_to_try, boxes, crops, keypoints)
-        if not retried:
-            return crops, keypoints
-        again = await self._workers.run(
-            crop_faces, upright, tuple(retried.values()), models.normalisation
-        )
-        answers = await self._infer_landmarks(models.landmarks, again, deadline)
-        second = dict(zip(retried, zip(again, answers, strict=True), strict=True))
-        return await self._workers.run(keep_better, crops, keypoints, second)
 
 
 def _upright(decode: Callable[[], ThermalFrame], rotate: int) -> tuple[ThermalFrame, ThermalFrame]:
@@ -318,17 +223,3 @@ def _faces(
         limits=limits,
     )
     return faces if options.boxes is not None else drop_repeated(faces)
-
-
-def _looks(frame: ThermalFrame, detectors: Sequence[Model]) -> Sequence[Model]:
-    """The detectors that look at the frame, of all, the smallest input first: up to the first that
-    does not shrink it, since what the frame loses in pixels, small faces lose too."""
-    longer = max(frame.width, frame.height)
-    too_small = sum(model.card.input_size[0] < longer for model in detectors)
-    return detectors[: too_small + 1]
-
-
-def _check_inside(boxes: Sequence[Box], frame: ThermalFrame) -> None:
-    for index, box in enumerate(boxes):
-        if box.x2 <= 0 or box.y2 <= 0 or box.x1 >= frame.width - 1 or box.y1 >= frame.height - 1:
-            raise InvalidOption(f"boxes: box {index} lies outside the image")
