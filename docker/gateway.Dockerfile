@@ -25,7 +25,7 @@ LABEL org.opencontainers.image.title="thermal-landmarks gateway" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/venv /opt/venv
 COPY docker/healthcheck.py /opt/healthcheck.py
-# A container's port is reached from outside: hence every address. Nothing is written but to /tmp.
+# A container's ports are reached from outside: hence every address. Nothing is written but to /tmp.
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
@@ -36,7 +36,7 @@ ENV PATH=/opt/venv/bin:$PATH \
 WORKDIR /tmp
 # A number: Kubernetes' runAsNonRoot cannot look up names.
 USER 10001:10001
-EXPOSE 8080
+EXPOSE 8080 8081
 # Alive, not ready: a gateway that waits for its engine must not be restarted.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
   CMD ["python", "/opt/healthcheck.py"]

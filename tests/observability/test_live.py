@@ -10,14 +10,18 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from service.rpc.pb.thermal.v1 import landmarks_pb2 as pb
+from service.rpc.pb.thermal.v1 import landmarks_pb2_grpc as pb_grpc
+from tests import rpc_clients
 from tests.e2e.test_server import PATIENCE, Server, until
 from tests.gateways import good_image
 from tests.observability.prometheus import Prometheus, found
@@ -34,6 +38,7 @@ from tests.unit.docker.files import (
 pytestmark = pytest.mark.observability
 
 SENDERS = 8  # at once, to a gateway that takes one and lets one wait
+FRAMES = 20  # at once, of one stream; those without a turn are dropped
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         triton.start()
         stack.callback(triton.kill)
         on_triton = {"backend": "triton", "triton_url": triton.url}
-        well = stack.enter_context(Server(model_repository=str(repository), **on_triton, **full))
+        grpc_port = _free_port()
+        doors = {"grpc_port": str(grpc_port), **on_triton}
+        well = stack.enter_context(Server(model_repository=str(repository), **doors, **full))
         empty = stack.enter_context(Server(model_repository=str(folder / "nowhere")))
         targets = {"gateway": [_instance(well), _instance(empty)], "triton": [_metrics(triton)]}
         until(well.ready)
@@ -73,6 +80,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         until(lambda: _answers(prometheus))
         stop = threading.Event()
         senders = [threading.Thread(target=_send, args=(well, stop)) for _ in range(SENDERS)]
+        senders.append(threading.Thread(target=_send_by_grpc, args=(grpc_port, stop)))
         for sender in senders:
             sender.start()
         try:
@@ -109,8 +117,16 @@ def test_every_alert_weighs_data(stage: Stage, name: str) -> None:
     _until(lambda: _has_data(stage.prometheus, expression), lambda: expression)
 
 
+@pytest.mark.parametrize("route", ["/landmarks", "Detect", "StreamLandmarks"])
+def test_every_door_is_counted(stage: Stage, route: str) -> None:
+    """The expressions name these; most of them would have data from one door alone."""
+    counted = f'sum(rate(thermal_requests_total{{route="{route}", code=~"200|OK"}}[1m])) > 0'
+    _until(lambda: _has_data(stage.prometheus, counted), lambda: counted)
+
+
 def test_fires_when_images_are_sent_away(stage: Stage) -> None:
-    stage.wait_for("GatewayShedding", _instance(stage.well))
+    for name in ("GatewayShedding", "StreamsDropping"):
+        stage.wait_for(name, _instance(stage.well))
 
 
 def test_fires_without_models(stage: Stage) -> None:
@@ -180,6 +196,19 @@ def _send(server: Server, stop: threading.Event) -> None:
     with httpx.Client(base_url=server.url, timeout=PATIENCE) as client:
         while not stop.wait(0.05):
             client.post("/landmarks", content=image)
+
+
+def _send_by_grpc(port: int, stop: threading.Event) -> None:
+    """A short stream and a call, one after the other."""
+    opening = pb.StreamLandmarksRequest(config=rpc_clients.config())
+    frame = pb.StreamLandmarksRequest(frame=pb.Frame(data=rpc_clients.Y16))
+    image = pb.DetectRequest(images=[good_image()])
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stub = pb_grpc.LandmarksServiceStub(channel)
+        while not stop.wait(0.05):
+            with suppress(grpc.RpcError):  # sent away, or Triton is gone
+                list(stub.StreamLandmarks(iter([opening, *[frame] * FRAMES]), timeout=PATIENCE))
+                stub.Detect(image, timeout=PATIENCE)
 
 
 def _until(condition: Callable[[], bool], why: Callable[[], str]) -> None:

@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from service import errors
+from service.rest.problems import STATUS as REST
+from service.rpc.statuses import STATUS as RPC
 from service.telemetry import Telemetry
 from tests.unit.docker.files import (
     ROOT,
@@ -19,6 +22,7 @@ from tests.unit.docker.files import (
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
 ENTRIES = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", RUNBOOK, re.MULTILINE | re.DOTALL))
 PARTS = ("**Symptom.**", "**First checks.**", "**Likely causes.**", "**What to do.**")
+SERVER_FAULT, ENGINE_FAULT = range(500, 600), (502, 503)
 METRIC = re.compile(r"\b(?:thermal|nv)_\w+|\w+:\w+:\w+")
 
 
@@ -69,3 +73,27 @@ def test_only_metrics_that_exist() -> None:
     used = {name for expression in expressions for name in METRIC.findall(expression)}
     assert used - _known() == set()
     assert set(recorded()) <= used
+
+
+@pytest.mark.parametrize("kind", REST, ids=lambda kind: str(kind.__name__))
+def test_an_error_counts_the_same_by_either_door(kind: type[errors.ServiceError]) -> None:
+    for name, faults in (
+        ("instance:thermal_errors:ratio_rate5m", SERVER_FAULT),
+        ("instance:thermal_backend_errors:ratio_rate5m", ENGINE_FAULT),
+    ):
+        counts = REST[kind] in faults
+        assert _counted(name, str(REST[kind])) is counts
+        # gRPC has one status for a fault of ours and a failure of the engine.
+        assert _counted(name, RPC[kind].name) is (counts or REST[kind] == 500)
+
+
+@pytest.mark.parametrize("kind", REST, ids=lambda kind: str(kind.__name__))
+def test_frames_fail_as_requests_do(kind: type[errors.ServiceError]) -> None:
+    fails = REST[kind] in SERVER_FAULT and kind is not errors.DeadlineExceeded
+    assert _counted("instance:thermal_stream_errors:ratio_rate5m", kind.code) is fails
+
+
+def _counted(record: str, code: str) -> bool:
+    """Whether the share's upper part counts this code; Prometheus, too, matches it whole."""
+    (pattern,) = re.findall(r'\bcode=~"(.*?)"', recorded()[record])
+    return re.fullmatch(pattern, code) is not None

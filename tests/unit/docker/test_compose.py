@@ -135,6 +135,17 @@ def test_the_plans_command_is_one_that_exists(capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize("name", ["gateway", "gateway-gpu"])
+def test_both_doors_are_published(name: str) -> None:
+    fields = Settings.model_fields
+    ports = fields["rest_port"].default, fields["grpc_port"].default
+    published = [f"${{THERMAL_PUBLISH:-127.0.0.1}}:{port}:{port}" for port in ports]
+    assert SERVICES[name]["ports"] == published
+    dockerfile = (ROOT / SERVICES[name]["build"]["dockerfile"]).read_text(encoding="utf-8")
+    (exposed,) = re.findall(r"^EXPOSE (.*)$", dockerfile, re.MULTILINE)
+    assert exposed.split() == [str(port) for port in ports]
+
+
+@pytest.mark.parametrize("name", ["gateway", "gateway-gpu"])
 def test_gateway_settings(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     service = SERVICES[name]
     defaults, yours = service["env_file"]

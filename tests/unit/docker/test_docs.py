@@ -30,7 +30,7 @@ def test_links(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_alerts_and_records(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    assert set(re.findall(r"\b(?:Gateway|Backend|Triton)[A-Z]\w+", text)) <= set(alerts())
+    assert set(re.findall(r"\b(?:Gateway|Backend|Streams|Triton)[A-Z]\w+", text)) <= set(alerts())
     assert set(re.findall(r"\b\w+:thermal_\w+:\w+", text)) <= set(recorded())
 
 

@@ -97,6 +97,18 @@ def test_hardened(name: str) -> None:
         assert {"cpu", "memory"} <= set(container["resources"]["limits"])
 
 
+def test_both_doors_of_the_gateway_are_open() -> None:
+    fields = Settings.model_fields
+    ports = {"http": fields["rest_port"].default, "grpc": fields["grpc_port"].default}
+    pod = _read(FOLDER / "base" / "deployment.yaml")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert {port["name"]: port["containerPort"] for port in container["ports"]} == ports
+    service = _read(FOLDER / "base" / "service.yaml")["spec"]
+    assert {port["targetPort"]: port["port"] for port in service["ports"]} == ports
+    (rule,) = _read(FOLDER / "base" / "network-policy.yaml")["spec"]["ingress"]
+    assert {port["port"] for port in rule["ports"]} == set(ports.values())
+
+
 def test_only_the_gateway_reaches_triton() -> None:
     policy = _read(FOLDER / "overlays" / "gpu" / "triton-network-policy.yaml")["spec"]
     assert policy["policyTypes"] == ["Ingress", "Egress"]
