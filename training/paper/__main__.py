@@ -49,12 +49,17 @@ def _run(options: argparse.Namespace) -> None:
         profile = replace(profile, jobs=options.jobs)
     tables = tuple(table for table in TABLES if table in (options.only or TABLES))
     root = CHECKPOINTS / FOLDER / profile.name
-    study, pools = Study(root / "runs"), {which: root / which for which in SEEDS}
+    sizes = {PERSONS: profile.persons, HELD_OUT: profile.held_out_persons}
+    # A run of another pool is another run: the size is in the name, and so in the run's settings.
+    study, pools = (
+        Study(root / "runs"),
+        {which: root / f"{which}-{sizes[which]}" for which in SEEDS},
+    )
     runs = plan(profile, Place(str(CHECKPOINTS), str(study.folder.relative_to(CHECKPOINTS)),
                                str(pools[PERSONS])), tables)  # fmt: skip
     measured = Measured(profile, {}, {})
     if runs:
-        for which, persons in ((PERSONS, profile.persons), (HELD_OUT, profile.held_out_persons)):
+        for which, persons in sizes.items():
             ensure_pool(pools[which], persons, which, options.head, profile.jobs, _say)
         _say(f"{len(runs)} trainings, {profile.jobs} at once, in {study.folder}")
         run_all(study, runs, profile.jobs, _say)

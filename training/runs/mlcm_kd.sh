@@ -7,7 +7,7 @@
 #
 # TEACHER, STUDENT and SMALL are variants (SMALL one or several); MINUTES limits each stage. The
 # paper's data sets are for research only, and so is what is trained on them. HEAD_MODEL is needed
-# where POOL does not yet exist.
+# until POOL is complete.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -18,10 +18,15 @@ common=()
 case $PROFILE in
   two-cores)
     TEACHER=${TEACHER:-s} STUDENT=${STUDENT:-s} SMALL=${SMALL:-t} POOL=${POOL:-.checkpoints/pool_rgb}
-    [ -d "$POOL" ] || "$PYTHON" -m training.synthesis pool --rgb --kind portrait --persons 4000 \
-      --head "${HEAD_MODEL:?the head model (.npz)}" --out "$POOL"
+    # Shards that are there are kept. Another seed than that of the main pool: other persons.
+    [ -z "${HEAD_MODEL:-}" ] || "$PYTHON" -m training.synthesis pool --rgb --kind portrait \
+      --persons 4000 --seed 1 --head "$HEAD_MODEL" --out "$POOL"
+    [ -d "$POOL" ] || { echo "no $POOL yet: HEAD_MODEL=head_model.npz renders it" >&2; exit 1; }
     common+=(--set data.pool="$POOL")
-    rgb=() paired=() ;;
+    # From random weights these minutes would teach nothing: the published networks are the start, and
+    # the transfer begins with the teacher's backbone under a new head.
+    published() { echo model_repository/landmarks_"$1"/*/model.onnx | tr ' ' '\n' | sort -V | tail -1; }
+    rgb=(--set start.checkpoint="$(published "$TEACHER")") paired=() ;;
   paper)
     TEACHER=${TEACHER:-l} STUDENT=${STUDENT:-l} SMALL=${SMALL:-s t}
     rgb=(--set data.sets="${RGB_SETS:?list of data sets in colour}")
@@ -45,9 +50,12 @@ prefix=mlcm_${PROFILE//-/_}
 teacher=${prefix}_rgb_$TEACHER
 transferred=${prefix}_ktl_$TEACHER$STUDENT
 stage rgb_teacher "$teacher" "$TEACHER" ${rgb[@]+"${rgb[@]}"}
-stage ktl "$transferred" "$STUDENT" ${paired[@]+"${paired[@]}"} \
-  --set teacher.checkpoint=".checkpoints/$teacher/last.pt"
+ktl=(--set teacher.checkpoint=".checkpoints/$teacher/last.pt")
+[ "$PROFILE$TEACHER" != "two-cores$STUDENT" ] ||
+  ktl+=(--set start.checkpoint=".checkpoints/$teacher/last.pt" --set start.part=backbone)
+stage ktl "$transferred" "$STUDENT" ${paired[@]+"${paired[@]}"} "${ktl[@]}"
 for variant in $SMALL; do
-  stage mcl "${prefix}_mcl_$TEACHER$STUDENT$variant" "$variant" ${paired[@]+"${paired[@]}"} \
-    --set teacher.checkpoint=".checkpoints/$transferred/last.pt"
+  mcl=(--set teacher.checkpoint=".checkpoints/$transferred/last.pt")
+  [ "$PROFILE" != two-cores ] || mcl+=(--set start.checkpoint="$(published "$variant")")
+  stage mcl "${prefix}_mcl_$TEACHER$STUDENT$variant" "$variant" ${paired[@]+"${paired[@]}"} "${mcl[@]}"
 done

@@ -63,7 +63,9 @@ def _bayer(
     mosaic = planes[1].copy()
     mosaic[::2, ::2], mosaic[1::2, 1::2] = planes[0, ::2, ::2], planes[2, 1::2, 1::2]
     shot, read = log_uniform(config.shot_noise, rng), log_uniform(config.read_noise, rng)
-    spread = cv2.sqrt(np.float32(shot**2) * mosaic + np.float32(read**2))
+    # Sharp resampling overshoots: a little below nothing there is no light to be noisy.
+    light = np.maximum(mosaic, 0)
+    spread = cv2.sqrt(np.float32(shot**2) * light + np.float32(read**2))
     mosaic += spread * white_noise(height, width, rng)
     # Counts start above 0, or noise in the dark would be cut off below and brighten it.
     steps, pedestal = _DEPTH / _HEADROOM, 8 * read * _DEPTH / _HEADROOM

@@ -21,7 +21,7 @@ from training.synthesis.person import PORTRAIT, render_person
 from training.synthesis.pool import Layer, Pool, PoolMissing, as_layer, write_shard
 from training.synthesis.rgb import WHITE, decode_colour, encode_colour
 from training.synthesis.rgb_backdrop import backdrop
-from training.synthesis.rgb_camera import expose_colour
+from training.synthesis.rgb_camera import _bayer, expose_colour
 from training.synthesis.rgb_light import black_body, cast_shadows, surface_normals
 from training.synthesis.rgb_scene import ColourScene
 from training.synthesis.thermal import Anatomy
@@ -306,3 +306,12 @@ def test_a_finer_colour_picture_is_never_coarser_than_the_thermal_one(person: La
     config: SynthesisConfig = replace(ALIGNED, rgb=replace(QUIET_RGB, face_px=(1.0, 1.0)))
     rngs = np.random.default_rng(1), np.random.default_rng(2)
     assert landmark_view(person, rngs[0], config, rngs[1]).rgb is not None
+
+
+def test_overshoot_below_darkness_stays_finite() -> None:
+    planes = np.full((3, 24, 24), -0.05, np.float32)
+    planes[:, :, 12:] = 0.4
+    for seed in range(20):
+        counts, steps, pedestal = _bayer(planes, np.random.default_rng(seed), DEFAULT.rgb)
+        assert counts[:, 14:].mean() > counts[:, :10].mean()
+        assert 0 <= pedestal < steps
