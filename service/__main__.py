@@ -91,7 +91,7 @@ def _drain_on_signal(
         await asked.wait()
         log.info("draining")
         gateway.readiness.draining = True
-        await rpc.leave()
+        rpc.leave()
         await asyncio.sleep(settings.drain_delay_s)
         server.should_exit = True
         await rpc.stop(settings.drain_timeout_s)

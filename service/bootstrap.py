@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable
 from types import TracebackType
 from typing import Self
 
@@ -122,7 +123,6 @@ class Gateway:
     async def __aenter__(self) -> Self:
         self._loading = asyncio.create_task(self.catalogue.load(self.backend))
         self._keeping = asyncio.create_task(self._keep_loaded(self._loading))
-        self._keeping.add_done_callback(_report)
         self._watching = asyncio.create_task(self.watcher.run())
         return self
 
@@ -133,19 +133,25 @@ class Gateway:
         traceback: TracebackType | None,
     ) -> None:
         assert self._loading and self._keeping and self._watching
-        self._keeping.cancel()  # and with it the loading that it may be waiting for
-        self._watching.cancel()
         tasks = (self._loading, self._keeping, self._watching)
+        for task in tasks:
+            task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.backend.aclose()
         await asyncio.to_thread(self.workers.close)
 
-    async def _keep_loaded(self, loading: asyncio.Task[None]) -> None:
-        """An engine that starts late, or anew, gets its models without anybody's help."""
-        await loading
+    async def _keep_loaded(self, load: Awaitable[None]) -> None:
+        """An engine that starts late, or anew, gets its models without anybody's help.
+
+        load: the first one, which runs already.
+        """
         while True:
+            try:
+                await load
+            except Exception:  # a load that fails must not be the last one
+                log.exception("loading the models failed")
             await asyncio.sleep(self._settings.check_models_s)
-            await self.catalogue.load(self.backend)
+            load = self.catalogue.load(self.backend)
 
 
 def bootstrap(settings: Settings, *, backend: Backend | None = None) -> Gateway:
@@ -173,8 +179,3 @@ def _finds_triton(settings: Settings) -> bool:
     """Whether a Triton answers that has models of ours: another project's may use that port."""
     ours = {file.parent.name for file in settings.model_repository.glob("*/config.pbtxt")}
     return bool(ours & models_at(settings.triton_url))
-
-
-def _report(keeping: asyncio.Task[None]) -> None:
-    if not keeping.cancelled() and keeping.exception():
-        log.error("loading the models failed", exc_info=keeping.exception())

@@ -50,7 +50,8 @@ class ModelCard:
     files: path inside the model's folder, e.g. `1/model.onnx` -> lower-case SHA-256.
     metrics: measured numbers, each set with the protocol that gives it.
     training: recipe, data and whatever else reproduces the weights; of a distilled network also
-      its `teachers`, the first one first, each with the SHA-256 of its file.
+      its `teachers`, of one that began with another's weights its `start`: the first one first,
+      each with the SHA-256 of its file.
     revision: the source revision that built it.
     normalisation: the gain control that it was trained on; requests with `auto` get it.
     verdict: limits for judging faces by their expected errors; None for a detector, and where
@@ -87,7 +88,8 @@ class ModelCard:
         _check_files(self.files)
         for name in ("metrics", "training"):
             _need(isinstance(getattr(self, name), Mapping), name, "an object")
-        _check_teachers(self.training.get("teachers", []))
+        for name in ("teachers", "start"):
+            _check_lineage(f"training.{name}", self.training.get(name, []))
         for name in ("revision", "licence", "normalisation"):
             value = getattr(self, name)
             _need(isinstance(value, str) and bool(value), name, "a non-empty string")
@@ -168,11 +170,13 @@ def _check_files(files: object) -> None:
         _need(_matches(_SHA256, digest), "files", f"a SHA-256 of 64 hexadecimal digits for {path}")
 
 
-def _check_teachers(teachers: object) -> None:
-    known = isinstance(teachers, list) and all(
-        isinstance(one, Mapping) and _matches(_SHA256, one.get("sha256")) for one in teachers
+def _check_lineage(name: str, networks: object) -> None:
+    if isinstance(networks, Mapping):  # older cards have one object as `start`
+        networks = [networks]
+    known = isinstance(networks, list) and all(
+        isinstance(one, Mapping) and _matches(_SHA256, one.get("sha256")) for one in networks
     )
-    _need(known, "training.teachers", "a list of objects, each with a sha256")
+    _need(known, name, "a list of objects, each with a sha256")
 
 
 def _is_count(value: object) -> bool:

@@ -75,15 +75,16 @@ class Catalogue:
         async with self._lock:
             await self._loader.unload_retired(self.entries, backend)
             for entry in sorted(self.entries, key=self._urgency):
-                if entry.state is not State.REFUSED:
+                # What has served is tried again even if its reload failed: that may have passed.
+                if entry.state is not State.REFUSED or entry.source is not None:
                     await self._keep(entry, backend)
 
     async def _keep(self, entry: Entry, backend: Backend) -> None:
         try:
-            there = [await backend.ready(*model.key) for model in entry.models]
-            if not all(there):
-                self._loader.lose(entry, backend)
-            if entry.state is State.LOADING:
+            there = {model: await backend.ready(*model.key) for model in entry.models}
+            if not all(there.values()):
+                self._loader.lose(entry, [model for model in there if not there[model]], backend)
+            if entry.state is not State.READY or self._loader.lacks_canary(entry):
                 await self._loader.bring_up(entry, entry.source or entry.found, backend)
         except BackendError as error:  # no answer: nothing is known of the model
             if entry.state is State.LOADING:

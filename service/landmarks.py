@@ -121,12 +121,12 @@ class LandmarkService:
         the stream, and its frame stays the newest. Raises what `frames` was closed with.
         """
         while await frames.filled():
-            async with self._admission.turn(frames.age):
-                frame, dropped = frames.take()
-                try:
+            try:
+                async with self._admission.turn(frames.age):  # learns from what succeeds alone
+                    frame, dropped = frames.take()
                     outcome: Result | ServiceError = await self._predict_frame(frame, options, form)
-                except ServiceError as error:
-                    outcome = error
+            except ServiceError as error:  # of the frame: `turn` raises none of its own
+                outcome = error
             yield FrameAnswer(frame, outcome, dropped)
 
     async def _predict_frame(

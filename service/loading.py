@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from service.backends.base import Backend
 from service.card import CardError, ModelCard
@@ -19,12 +20,15 @@ from service.entries import (
     check_version,
     network_of,
 )
-from service.errors import BackendError, BackendUnavailable, ModelNotFound
+from service.errors import BackendError, BackendUnavailable, InferenceFailed, ModelNotFound
 from service.networks import NetworkError
 from service.telemetry import Telemetry
 
 log = logging.getLogger("thermal.catalogue")
 _REFUSALS = (CardError, NetworkError, BackendError, OSError)
+_DEATHS: Final = 3  # of the backend while it loads a version; the first ones may be a coincidence
+
+_Weights = tuple[str, int, frozenset[tuple[str, str]]]
 
 
 class Loader:
@@ -40,6 +44,8 @@ class Loader:
         self._grace = grace
         self._users: Counter[Model] = Counter()
         self._retired: dict[Model, float] = {}  # and since when
+        self._proven: set[_Weights] = set()  # have come up once
+        self._deaths: Counter[_Weights] = Counter()  # of the backend, by what it was loading
 
     @contextmanager
     def using(self, models: Collection[Model]) -> Iterator[None]:
@@ -89,7 +95,10 @@ class Loader:
             raise
         except _REFUSALS as error:
             reason = f"canary refused: {_told(error)}"
-            log.error("canary refused", extra={"facts": {"model": entry.name, "reason": reason}})
+            if reason != entry.reason:  # those that served are tried again and again
+                log.error(
+                    "canary refused", extra={"facts": {"model": entry.name, "reason": reason}}
+                )
             return None, reason
 
     async def _load(self, entry: Entry, card: ModelCard, backend: Backend) -> Model:
@@ -100,7 +109,7 @@ class Loader:
                 return known if known.card == card else Model(card, known.metadata, known.network)
         await backend.ready(card.name, card.version)  # is anybody there? Else no file is read
         await asyncio.to_thread(check_files, self._repository / card.name, card)
-        await backend.load(card.name, card.version)
+        await self._load_weights(card, backend)
         try:
             metadata = await backend.metadata(card.name, card.version)
             check_version(card, metadata)
@@ -110,15 +119,42 @@ class Loader:
                 with suppress(BackendError):
                     await backend.unload(card.name, card.version)
             raise
+        self._proven.add(_weights(card))
         log.info("model loaded", extra={"facts": _facts(model)})
         return model
 
-    def lose(self, entry: Entry, backend: Backend) -> None:
-        """The backend has not what serves: it must come up anew."""
-        for model in entry.models:
+    async def _load_weights(self, card: ModelCard, backend: Backend) -> None:
+        """InferenceFailed, without another try, for a version that took the backend down with it
+        `_DEATHS` times: each of them costs all models an outage. One that came up before does not.
+        """
+        weights = _weights(card)
+        if self._deaths[weights] < _DEATHS:
+            try:
+                return await backend.load(card.name, card.version)
+            except BackendUnavailable:
+                if weights not in self._proven and await _is_away(card, backend):
+                    self._deaths[weights] += 1
+                if self._deaths[weights] < _DEATHS:
+                    raise
+        raise InferenceFailed("the backend goes away while loading it")
+
+    def lose(self, entry: Entry, lost: Collection[Model], backend: Backend) -> None:
+        """The backend has not these, of what serves: they must come up anew.
+
+        A model serves on without its canary, but no canary without its model.
+        """
+        if entry.model in lost:
+            lost = entry.models
+            entry.state, entry.model = State.LOADING, None
+        entry.canary = None
+        for model in lost:
             self._forget(model, backend.name)
-        entry.state, entry.model, entry.canary = State.LOADING, None, None
-        log.warning("the backend lost a model", extra={"facts": {"model": entry.name}})
+            log.warning("the backend lost a model", extra={"facts": _facts(model)})
+
+    def lacks_canary(self, entry: Entry) -> bool:
+        """Whether a canary that came up before is missing; one that never did stays refused."""
+        canary = entry.source.canary if entry.source and entry.canary is None else None
+        return isinstance(canary, ModelCard) and _weights(canary) in self._proven
 
     async def unload_retired(self, entries: Collection[Entry], backend: Backend) -> None:
         """Unload what is out of use, once nobody uses it any more and the grace is over."""
@@ -152,14 +188,30 @@ class Loader:
 
 def refuse(entry: Entry, found: Found, reason: str, card: ModelCard | None) -> None:
     """It does not serve, and `reason`, fit for a client, says why."""
-    entry.found = found
+    if found is not entry.source:  # else what is newer than `source` would be tried anew
+        entry.found = found
+    told = entry.reason
     if entry.model is None:
         entry.state, entry.reason = State.REFUSED, reason
     else:
         new = f"version {card.version} " if card else ""
         served = entry.model.card.version
         entry.reason = f"{new}refused: {reason}; version {served} serves on"
-    log.error("model refused", extra={"facts": {"model": entry.name, "reason": entry.reason}})
+    if entry.reason != told:  # one that served is tried again and again
+        log.error("model refused", extra={"facts": {"model": entry.name, "reason": entry.reason}})
+
+
+async def _is_away(card: ModelCard, backend: Backend) -> bool:
+    """Whether nobody answers; a load that just took too long leaves a backend that does."""
+    try:
+        await backend.ready(card.name, card.version)
+    except BackendError as error:
+        return isinstance(error, BackendUnavailable)
+    return False
+
+
+def _weights(card: ModelCard) -> _Weights:
+    return card.name, card.version, frozenset(card.files.items())
 
 
 def _told(error: Exception) -> str:

@@ -15,6 +15,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,7 @@ def main(folder: Path) -> None:
     def again_after(models: Path) -> None:
         publish_after(folder, models)
 
+    tempfile.tempdir = str(folder)  # the killed leave their copies
     for scenario, command in commands(folder).items():
         step, status = 0, -signal.SIGKILL
         while status == -signal.SIGKILL:

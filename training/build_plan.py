@@ -151,21 +151,32 @@ def _others(folder: Path, note: Mapping[str, Any], target: Target) -> dict[Path,
 
 
 def missing(repository: Path, target: Target) -> list[str]:
-    """Names of the plans that this GPU lacks: absent, of other weights, or of another TensorRT."""
+    """Names of the plans that this GPU lacks: absent, of other weights or ranges, or of another
+    TensorRT."""
     names = []
     for file in sorted(repository.glob("landmarks_?/card.json")):
-        source = file.parent.name
-        made_from = published(repository, source)[1].files
-        suffixes = ["trt_fp16"]
-        if (repository / f"{source}_int8" / "card.json").is_file():
-            suffixes.append("trt_int8")
-        for name in (f"{source}_{suffix}" for suffix in suffixes):
+        for name, origin in _origins(repository, file.parent.name).items():
             card = served_card(repository / name)
             told = card.training["targets"].get(target.capability) if card else None
-            fits = card and card.training["made_from"] in made_from.values()
+            fits = card and all(card.training.get(key) == origin[key] for key in origin)
             if not fits or not told or told["tensorrt"] != target.tensorrt:
                 names.append(name)
     return names
+
+
+def _origins(repository: Path, source: str) -> dict[str, dict[str, str]]:
+    """By plan that can be built, the SHA-256 of the published networks that it is built from."""
+    made_from = {"made_from": _digest(repository, source)}
+    plans = {f"{source}_trt_fp16": made_from}
+    int8 = f"{source}_int8"
+    if (repository / int8 / "card.json").is_file():
+        plans[f"{source}_trt_int8"] = {**made_from, "ranges_from": _digest(repository, int8)}
+    return plans
+
+
+def _digest(repository: Path, name: str) -> str:
+    card = published(repository, name)[1]
+    return card.files[f"{card.version}/model.onnx"]
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -5,7 +5,7 @@ A checkpoint is a dict of tensors and plain values:
     task, variant, input_size   which network; `load_model` builds it from these
     model           the averaged (EMA) weights: what is evaluated and exported
     raw_model, adapters, optimizer, step, minutes, rng, config, ...    what resuming needs besides
-    teachers, revision    where the weights come from: see `training.teacher`
+    teachers, start, revision    where the weights come from: see `training.teacher`
 """
 
 import os

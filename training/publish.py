@@ -18,6 +18,8 @@ should be after. A running gateway takes the change over by itself.
 import argparse
 import json
 import math
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -55,11 +57,14 @@ def publish(
     contract = contract_of(name)
     if contract.tensorrt:
         raise Refused(f"{name}: TensorRT plans are published by `python -m training.build_plan`")
-    check_network(weights, contract)
-    repository.mkdir(parents=True, exist_ok=True)
-    with locked(repository):
-        card = _judged(weights, contract, repository / name, dict(note or {}), gate)
-        add(repository / name, {"model.onnx": weights}, card, canary)
+    with tempfile.TemporaryDirectory() as scratch:
+        # What is judged is what is published, whatever becomes of the file meanwhile.
+        judged = Path(shutil.copyfile(weights, Path(scratch, weights.name)))
+        check_network(judged, contract)
+        repository.mkdir(parents=True, exist_ok=True)
+        with locked(repository):
+            card = _judged(judged, contract, repository / name, dict(note or {}), gate)
+            add(repository / name, {"model.onnx": judged}, card, canary)
     return card
 
 

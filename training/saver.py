@@ -5,13 +5,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from service.card import file_sha256
 from training import checkpoint
 from training.config import RunConfig
 from training.data.on_disk import held_out_protocol
 from training.engine import RunState
 from training.revision import source_revision
-from training.teacher import Lineage
+from training.teacher import Lineage, lineage_of
 
 
 class RunSaver:
@@ -27,13 +26,16 @@ class RunSaver:
         self._config, self._state = config, state
         self._teachers, self._active = teachers, active
         self._revision = source_revision() if active else ""
-        start = Path(config.start.checkpoint) if config.start.checkpoint and active else None
-        self._start = {"file": start.name, "sha256": file_sha256(start)} if start else None
+        start = config.start.checkpoint
+        self._start: Lineage = lineage_of(Path(start)) if start else []
         self._path, self._figures = folder / "last.pt", dict[str, float]()
         self._saved = time.monotonic()
 
     def restore(self) -> bool:
-        """Take up the run where `last.pt` left it. True when it had come to its end."""
+        """Take up the run where `last.pt` left it. True when it had come to its end.
+
+        CheckpointError for another network, method, data, teacher or start than this run's.
+        """
         saved = checkpoint.load(self._path)
         config, state = self._config, self._state
         found = saved["task"], saved["variant"], saved.get("input_size", 256)
@@ -41,6 +43,7 @@ class RunSaver:
             raise checkpoint.CheckpointError(f"{self._path}: is for {found}")
         if set(saved.get("adapters", {})) != set(state.adapters.state_dict()):
             raise checkpoint.CheckpointError(f"{self._path}: is of another method or other terms")
+        self._take_up_lineage(saved)
         state.student.load_state_dict(saved["raw_model"])
         state.averaged.model.load_state_dict(saved["model"])
         state.adapters.load_state_dict(saved.get("adapters", {}))
@@ -52,6 +55,26 @@ class RunSaver:
         checkpoint.restore_random_state(saved["rng"])
         self._figures = saved["figures"]
         return bool(saved.get("finished", False))
+
+    def _take_up_lineage(self, saved: checkpoint.Checkpoint) -> None:
+        """A run goes on with what it came from. Its start need not be named again."""
+        began = saved["config"]
+        if "start" not in saved:  # from before checkpoints told
+            differs = bool(began.get("start", {}).get("checkpoint")) != bool(self._start)
+        elif self._start:
+            differs = _digests(saved["start"]) != _digests(self._start)
+        else:
+            differs, self._start = False, saved["start"]
+        sets = tuple(began["data"].get("sets", ()))
+        wrong = {
+            "data.sets": sets != self._config.data.sets,
+            "teacher.checkpoint": _digests(saved.get("teachers", [])) != _digests(self._teachers),
+            "start.checkpoint": differs,
+        }
+        if names := [name for name, other in wrong.items() if other]:
+            raise checkpoint.CheckpointError(
+                f"{self._path}: was trained with other {', '.join(names)} than this run names"
+            )
 
     def save_if_due(self) -> None:
         if time.monotonic() - self._saved > 60 * self._config.loop.checkpoint_minutes:
@@ -89,6 +112,7 @@ class RunSaver:
             "figures": figures,
             "best": (state.early_stop.error, state.early_stop.epoch),
             "teachers": self._teachers,
+            "start": self._start,
             "revision": self._revision,
             "rng": checkpoint.random_state(),
         }
@@ -106,3 +130,7 @@ class RunSaver:
             },
         }
         self._path.with_name("note.json").write_text(json.dumps(note, indent=2) + "\n")
+
+
+def _digests(lineage: Lineage) -> list[str]:
+    return [one["sha256"] for one in lineage]

@@ -1,7 +1,8 @@
-"""The network that a student learns from, and where it comes from itself.
+"""The network that a student learns from, and where a network comes from.
 
-A network's lineage is the list of its teachers, the first one first. It is kept in checkpoints and
-notes as `teachers`, and so reaches the published card, whatever became of the files.
+A network's lineage is the list of the networks that it has learnt from or started from, and those
+before them, the first one first. Checkpoints and notes keep it as `teachers` and `start`, and so it
+reaches the published card, whatever became of the files.
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from torch import nn
 from service.card import CardError, file_sha256, parse_card
 from training import checkpoint
 from training.config import ConfigError, RunConfig
+from training.data.sets import OWN_LICENCE, UNKNOWN_LICENCE, hides_start, lineage
 from training.distill import DISTILLATION
 from training.warm_start import read_network
 
@@ -23,7 +25,7 @@ Lineage = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Teacher:
-    """network: frozen, in eval mode. lineage: of its own teachers, and it, last."""
+    """network: frozen, in eval mode. lineage: see `lineage_of`."""
 
     network: nn.Module
     lineage: Lineage
@@ -44,8 +46,20 @@ def load_teacher(config: RunConfig) -> Teacher | None:
             network, (_, variant) = read_network(path, config.task)
     except checkpoint.CheckpointError as error:
         raise checkpoint.CheckpointError(f"teacher.checkpoint: {error}") from None
-    entry = {"file": path.name, "sha256": file_sha256(path), "variant": variant, **_facts(record)}
-    return Teacher(network.eval().requires_grad_(False), [*record.get("teachers", []), entry])
+    *earlier, own = _lineage(path, record)
+    own["variant"] = variant
+    return Teacher(network.eval().requires_grad_(False), [*earlier, own])
+
+
+def lineage_of(path: Path) -> Lineage:
+    """What a network comes from, and it, last; each with the SHA-256 of its file, and of its
+    training what is known. CheckpointError when it cannot be read."""
+    return _lineage(path, _record(path))
+
+
+def _lineage(path: Path, record: Mapping[str, Any]) -> Lineage:
+    entry = {"file": path.name, "sha256": file_sha256(path), **_facts(record)}
+    return [*map(dict, lineage(record)), entry]
 
 
 def _record(path: Path) -> Mapping[str, Any]:
@@ -58,13 +72,22 @@ def _record(path: Path) -> Mapping[str, Any]:
         return {}  # exported, not published
     if file_sha256(path) not in card.files.values():
         return {}
-    known = {"task": card.task, "input_size": card.input_size[0], "revision": card.revision}
-    return {**card.training, **known}
+    return {
+        **card.training,
+        "task": card.task,
+        "variant": card.variant,
+        "input_size": card.input_size[0],
+        "revision": card.revision,
+        "licence": card.licence,
+    }
 
 
 def _facts(record: Mapping[str, Any]) -> dict[str, Any]:
     config = record.get("config", {})
-    facts = {key: record[key] for key in ("input_size", "steps", "revision") if key in record}
+    kept = ("variant", "input_size", "steps", "revision", "licence")
+    facts = {key: record[key] for key in kept if key in record}
+    if hides_start(record) and facts.get("licence", OWN_LICENCE) == OWN_LICENCE:
+        facts["licence"] = UNKNOWN_LICENCE
     if "step" in record:
         facts["steps"] = record["step"]
     if config:

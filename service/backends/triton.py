@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -149,11 +150,10 @@ class TritonBackend:
         """Exactly these. Triton swaps by itself: the old ones answer until the new ones can."""
         try:
             config = await asyncio.to_thread(config_json, self._repository / model, versions)
-            await self._client.load_model(model, config=config, client_timeout=_LOAD_SECONDS)
         except ModelConfigError as error:
             raise InferenceFailed(f"model {model!r}: {error}") from None
-        except InferenceServerException as error:
-            raise _translated(error, f"model {model!r} does not load") from None
+        load = partial(self._client.load_model, config=config)
+        await _ask(load, model, patience=_LOAD_SECONDS, failed=f"model {model!r} does not load")
 
     async def aclose(self) -> None:
         self._closed = True
@@ -175,12 +175,17 @@ def models_at(url: str) -> frozenset[str]:
     return frozenset(entry.name for entry in index.models)
 
 
-async def _ask(question: Callable[..., Awaitable[T]], *about: str) -> T:
+async def _ask(
+    question: Callable[..., Awaitable[T]],
+    *about: str,
+    patience: float = _CONTROL_SECONDS,
+    failed: str = "the inference server refused",
+) -> T:
     """The server's answer; a server that does not answer in time is not there."""
     try:
-        return await question(*about, client_timeout=_CONTROL_SECONDS)
+        return await question(*about, client_timeout=patience)
     except InferenceServerException as error:
-        translated = _translated(error, "the inference server refused")
+        translated = _translated(error, failed)
     if isinstance(translated, BackendTimeout):
         raise BackendUnavailable(_NO_ANSWER)
     raise translated

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Final
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from service.readiness import Readiness
+from service.rpc.health import NOT_SERVING, SERVING, Health
 from service.rpc.pb.thermal.v1 import landmarks_pb2, landmarks_pb2_grpc
 from service.rpc.servicer import Deps, LandmarksServicer
 
@@ -58,7 +59,7 @@ class RpcServer:
     def __init__(self, deps: Deps, listen: Listen) -> None:
         self._listen = listen
         self._servicer = LandmarksServicer(deps)
-        self._health = health.aio.HealthServicer()
+        self._health = Health(("", SERVICE))
         self._readiness = deps.readiness
         self._max_message = deps.limits.max_bytes + _ENVELOPE
         self._server: grpc.aio.Server | None = None
@@ -79,9 +80,9 @@ class RpcServer:
         log.info("listening", extra={"facts": {"host": self._listen.host, "port": port}})
         return port
 
-    async def leave(self) -> None:
+    def leave(self) -> None:
         """Health says no from now on; all else goes on."""
-        await self._health.enter_graceful_shutdown()
+        self._health.leave()
 
     async def stop(self, grace: float) -> None:
         """Refuse what is new, answer what runs, for `grace` seconds at most. May be called again,
@@ -89,7 +90,8 @@ class RpcServer:
         assert self._server is not None and self._watching is not None, "not started"
         self._servicer.drain()
         self._watching.cancel()
-        await self.leave()
+        self.leave()
+        self._health.end()  # else calls that only watch would take the whole grace
         await self._server.stop(grace)
 
     def _bind(self, server: grpc.aio.Server) -> int:
@@ -105,13 +107,13 @@ class RpcServer:
             raise PortTaken(f"gRPC cannot listen on {address}") from None
 
 
-async def _follow(
-    readiness: Readiness, servicer: health.aio.HealthServicer, listen: Listen
-) -> None:
+async def _follow(readiness: Readiness, health: Health, listen: Listen) -> None:
     """Health says what /readyz says."""
-    status = health_pb2.HealthCheckResponse.ServingStatus
     while True:
-        ready = not await readiness.missing()
-        for name in ("", SERVICE):
-            await servicer.set(name, status.SERVING if ready else status.NOT_SERVING)
+        try:
+            ready = not await readiness.missing()
+        except Exception:  # a look that fails must not be the last one; /readyz fails, too
+            log.exception("readiness is not known")
+            ready = False
+        health.set(SERVING if ready else NOT_SERVING)
         await asyncio.sleep(listen.check_s)

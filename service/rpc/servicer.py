@@ -1,8 +1,6 @@
 """The methods of thermal.v1.LandmarksService: parse, call, map."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -73,12 +71,11 @@ class LandmarksServicer(pb_grpc.LandmarksServiceServicer):
         for code in (OK, *sorted({error.code for error in STATUS})):
             deps.telemetry.frames_answered.labels(code)
         self._cameras: set[Camera] = set()
-        self._open = 0  # streams, also those without a configuration yet
-        self._draining = False
+        self._stopping = asyncio.Event()
 
     def drain(self) -> None:
         """No new streams; those that are open answer what they have read, say so, and end."""
-        self._draining = True
+        self._stopping.set()
         for camera in self._cameras:
             camera.stop()
 
@@ -105,7 +102,7 @@ class LandmarksServicer(pb_grpc.LandmarksServiceServicer):
         """A camera's frames in, an answer a frame out."""
         deps = self._deps
         async with self._edge.call(context, STREAM, timed=False) as facts:
-            with self._counted(), deps.memory.claim() as claim:
+            with deps.memory.claim() as claim:
                 setup = await self._opening(context)
                 camera = Camera(
                     context,
@@ -118,12 +115,16 @@ class LandmarksServicer(pb_grpc.LandmarksServiceServicer):
                 await self._run(camera, context, facts)
 
     async def _run(self, camera: Camera, context: Context, facts: dict[str, Any]) -> None:
+        most = self._deps.limits.max_streams
+        if len(self._cameras) >= most:  # nothing is awaited from here to the place's taking
+            raise Overloaded(f"{most} streams are open, and no more are taken")
         self._cameras.add(camera)
         try:
-            await context.send_initial_metadata(())  # tells the sender that its stream is open
-            await camera.run()
-            if self._draining:
-                await context.write(_DRAINING)
+            with self._deps.telemetry.streams.track_inprogress():
+                await context.send_initial_metadata(())  # tells the sender that its stream is open
+                await camera.run()
+                if self._stopping.is_set():
+                    await context.write(_DRAINING)
         finally:
             self._cameras.discard(camera)
             facts.update(received=camera.received, answered=camera.answered, dropped=camera.dropped)
@@ -141,37 +142,38 @@ class LandmarksServicer(pb_grpc.LandmarksServiceServicer):
             raise InvalidOption("boxes: only with one image")
         return options
 
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        self._open += 1
-        try:
-            with self._deps.telemetry.streams.track_inprogress():
-                yield
-        finally:
-            self._open -= 1
-
     async def _opening(self, context: Context) -> StreamSetup:
         """The configuration, which must be the first message.
 
         Whoever is refused for other reasons is refused after it, too: a Python client that is still
         writing when its stream ends reports a status of its own instead of ours.
         """
-        limits = self._deps.limits
-        try:
-            async with asyncio.timeout(limits.opening):
-                message = await read(context)
-        except TimeoutError:
-            raise DeadlineExceeded("the configuration did not arrive in time") from None
+        message = await self._first(context)
         self._edge.admit(context)
-        if self._draining or self._deps.readiness.draining:
+        if self._stopping.is_set() or self._deps.readiness.draining:
             raise BackendUnavailable("the service is stopping")
-        if self._open > limits.max_streams:
-            raise Overloaded(f"{limits.max_streams} streams are open, and no more are taken")
         if message is None or message.WhichOneof("message") != "config":
             raise InvalidInput("the first message must be the configuration")
-        setup = to_setup(message.config, limits.max_pixels)
+        setup = to_setup(message.config, self._deps.limits.max_pixels)
         self._deps.service.check(setup.options)
         return setup
+
+    async def _first(self, context: Context) -> pb.StreamLandmarksRequest | None:
+        """A stream's first message, if it comes in time and before the service stops."""
+        reading = asyncio.create_task(read(context))
+        stopping = asyncio.create_task(self._stopping.wait())
+        tasks, patience = (reading, stopping), self._deps.limits.opening
+        try:
+            await asyncio.wait(tasks, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            if reading.done():
+                return reading.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if self._stopping.is_set():
+            raise BackendUnavailable("the service is stopping")
+        raise DeadlineExceeded("the configuration did not arrive in time")
 
 
 def _deadline_ms(context: Context) -> int | None:

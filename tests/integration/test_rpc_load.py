@@ -236,16 +236,21 @@ async def test_cancelled_midway(repository: Path, backend: FakeBackend) -> None:
 
 
 async def test_too_many_streams(repository: Path, backend: FakeBackend) -> None:
+    """Only those with a configuration have a place."""
     async with served(repository, backend, max_streams=1) as (gateway, _, stub):
-        silent = Stream(stub, None)  # without a configuration it has its place, too
-        await until(lambda: metric(gateway, "open") == 1)
-        refused = await Stream(stub, config()).open()
-        assert await refused.status() == (StatusCode.RESOURCE_EXHAUSTED, "overloaded")
-        silent.call.cancel()
-        await until(lambda: metric(gateway, "open") == 0)
+        silent = Stream(stub, None)
         stream = await Stream(stub, config()).open()
         await stream.send(1)
         assert (await stream.answer()).HasField("result")
+        refused = await Stream(stub, config()).open()
+        assert await refused.status() == (StatusCode.RESOURCE_EXHAUSTED, "overloaded")
+        assert metric(gateway, "open") == 1
+        await stream.end()
+        assert await stream.message() is None
+        await until(lambda: metric(gateway, "open") == 0)
+        await silent.call.write(pb.StreamLandmarksRequest(config=config()))
+        await silent.send(2)
+        assert (await silent.answer()).HasField("result")
 
 
 async def test_a_configuration_that_never_comes(repository: Path, backend: FakeBackend) -> None:
@@ -278,6 +283,17 @@ async def test_drain(repository: Path, backend: FakeBackend) -> None:
         late = Stream(stub, None)
         assert (await late.status())[0] is StatusCode.UNAVAILABLE
         assert asked.exception() is not None  # a bad image, answered as such before
+
+
+async def test_a_drain_does_not_wait_for_configurations(
+    repository: Path, backend: FakeBackend
+) -> None:
+    async with served(repository, backend) as (_, server, stub):
+        silent = Stream(stub, None)
+        await Stream(stub, config()).open()  # came later over the same connection
+        async with asyncio.timeout(30):
+            await server.stop(600)
+        assert await silent.status() == (StatusCode.UNAVAILABLE, "backend_unavailable")
 
 
 async def test_no_new_streams_while_stopping(repository: Path, backend: FakeBackend) -> None:

@@ -36,7 +36,14 @@ async def until_health(address: str, status: int) -> None:
             await asyncio.sleep(0.01)
 
 
-@pytest.mark.parametrize("trouble", [None, BackendUnavailable("away")])
+def watch(channel: grpc.aio.Channel) -> Any:
+    """Read it for the status now, and for each change of it."""
+    return health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+
+
+@pytest.mark.parametrize(
+    "trouble", [None, BackendUnavailable("away"), ValueError("nobody thought of it")]
+)
 async def test_health_follows_readiness(
     repository: Path, backend: FakeBackend, trouble: Exception | None
 ) -> None:
@@ -54,9 +61,43 @@ async def test_health_follows_readiness(
         await until_health(address, NOT_SERVING)
         backend.ready_error, backend.is_ready = None, True
         await until_health(address, SERVING)
-        await server.leave()
+        server.leave()
         await asyncio.sleep(0.05)
         assert await health_of(address) == NOT_SERVING  # and stays so, ready or not
+
+
+async def test_one_of_two_watchers_leaves(repository: Path, backend: FakeBackend) -> None:
+    settings = gateways.settings(repository, check_models_s=0.01)
+    async with (
+        gateways.running(settings, backend) as gateway,
+        rpc_clients.serving(gateway) as (_, address),
+        grpc.aio.insecure_channel(address) as channel,
+        asyncio.timeout(30),
+    ):
+        await until_health(address, SERVING)
+        leaving, staying = watch(channel), watch(channel)
+        for watcher in (leaving, staying):
+            assert (await watcher.read()).status == SERVING
+        leaving.cancel()
+        backend.is_ready = False
+        assert (await staying.read()).status == NOT_SERVING
+        backend.is_ready = True
+        assert (await staying.read()).status == SERVING
+
+
+async def test_a_stop_does_not_wait_for_watchers(gateway: Gateway) -> None:
+    async with (
+        rpc_clients.serving(gateway) as (server, address),
+        grpc.aio.insecure_channel(address) as channel,
+        asyncio.timeout(30),
+    ):
+        await until_health(address, SERVING)
+        watcher = watch(channel)
+        assert (await watcher.read()).status == SERVING
+        await server.stop(600)
+        assert (await watcher.read()).status == NOT_SERVING
+        assert not await watcher.read()  # grpc's EOF
+        assert await watcher.code() is StatusCode.OK
 
 
 async def test_reflection(gateway: Gateway) -> None:

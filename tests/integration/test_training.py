@@ -111,8 +111,10 @@ def test_a_run_starts_from_another_ones_weights(tmp_path: Path) -> None:
     )
     train.run(settings, tmp_path / "run", datasets=blobs())
     note = json.loads((tmp_path / "run" / "note.json").read_text())
-    assert note["start"] == {"file": "other.pt", "sha256": file_sha256(path)}
+    entry = {"file": "other.pt", "sha256": file_sha256(path), "variant": "nano"}
+    assert note["start"] == [entry]
     started = checkpoint.load(tmp_path / "run" / "last.pt")
+    assert started["start"] == [entry]
     assert started["step"] == 0
     for name, value in model.state_dict().items():
         assert torch.equal(value, started["model"][name]), name

@@ -23,6 +23,8 @@ VISIBLE: Final = ("300w", "coco-wholebody", "facesynthetics")  # photographs: no
 PAIRED: Final = ("sf-tl54", "tfake")  # thermal pictures with colour partners
 
 OWN_LICENCE: Final = "Apache-2.0"  # of models that no data set restricts
+UNKNOWN_LICENCE: Final = "unknown: no training note says what it was trained on"
+_RESTRICTED: Final = "restricted by the data it was trained on."
 
 # A loader takes the folder, and its options by name: `split` and what its docstring names.
 FACE_SETS: Final[Mapping[str, Callable[..., FaceSet]]] = {
@@ -75,17 +77,54 @@ def licence(name: str) -> str:
 
 
 def model_licence(note: Mapping[str, Any]) -> str:
-    """Of a model by the note on its training: our own, unless it or one of its teachers has seen
-    data sets. Then their terms, by name."""
+    """Of a model by the note on its training: our own, if it and all that it comes from are known
+    to have seen no data sets. Otherwise their terms, by name, and those of published models among
+    its lineage; UNKNOWN_LICENCE where something of it is not known."""
     names = sorted({text.partition("=")[0] for text in _named_sets(note)})
-    if not names:
-        return OWN_LICENCE
     terms = [f"{name}: {licence(name)}" if name in SETS else name for name in names]
-    return f"restricted by the data it was trained on. {' '.join(terms)}"
+    inherited = sorted({one.get("licence", OWN_LICENCE) for one in lineage(note)} - {OWN_LICENCE})
+    terms += [rest for text in inherited if (rest := _beyond(text, terms))]
+    unknown = [] if _is_known(note) else [UNKNOWN_LICENCE]
+    if not terms:
+        return unknown[0] if unknown else OWN_LICENCE
+    return " ".join([_RESTRICTED, *terms, *unknown])
+
+
+def lineage(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The networks that a note, card or checkpoint says its own comes from: its teachers, and what
+    it started from. See `training.teacher`."""
+    start = record.get("start", [])
+    if isinstance(start, Mapping):  # notes and cards from before it was a lineage
+        start = [start]
+    return [*record.get("teachers", []), *start]
+
+
+def hides_start(record: Mapping[str, Any]) -> bool:
+    """Whether a run started from a network of which its note, card or checkpoint tells nothing."""
+    began_with = record.get("config", {}).get("start", {}).get("checkpoint")
+    return bool(began_with) and not record.get("start")
+
+
+def _is_known(note: Mapping[str, Any]) -> bool:
+    """Whether the data is named, of the model and of all that it comes from."""
+    entries = lineage(note)
+    return (
+        bool(note.get("config", {}).get("data"))
+        and not hides_start(note)
+        and all("data" in one for one in entries)
+        and not any(one.get("licence", "").startswith("unknown") for one in entries)
+    )
+
+
+def _beyond(text: str, terms: list[str]) -> str:
+    """What a published model's licence says besides the terms that are named already."""
+    for told in (_RESTRICTED, UNKNOWN_LICENCE, *terms):
+        text = text.replace(told, "")
+    return "" if text.strip() == "unknown" else " ".join(text.split())
 
 
 def _named_sets(note: Any) -> Iterator[str]:
-    """What `data.sets` holds, wherever in the note: also of the teachers, and theirs."""
+    """What `data.sets` holds, wherever in the note: also of its lineage, and theirs."""
     if isinstance(note, Mapping):
         for key, value in note.items():
             if key == "data" and isinstance(value, Mapping):

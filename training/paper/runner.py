@@ -100,7 +100,7 @@ def _current_note(study: Study, run: Run, config: RunConfig) -> dict[str, Any] |
         if taught_by != file_sha256(study.checkpoint(run.teacher)):
             return None
     if run.start is not None:
-        began_with = note.get("start", {}).get("sha256")
+        began_with = note["start"][-1]["sha256"] if note.get("start") else None
         if began_with != file_sha256(study.checkpoint(run.start)):
             return None
     asked = json.loads(json.dumps(config.as_dict()))  # lists for tuples, as the note has them

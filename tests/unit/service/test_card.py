@@ -32,6 +32,14 @@ def test_a_distilled_network_names_its_teachers() -> None:
     assert parse_card(card_json(card)).training["teachers"] == teachers
 
 
+@pytest.mark.parametrize("several", [True, False])  # older cards have one object
+def test_what_a_network_started_from(several: bool) -> None:
+    first = {"file": "last.pt", "sha256": "0" * 64}
+    start = [first, first] if several else first
+    card = parse_card(json.dumps({**RAW, "training": {"start": start}}))
+    assert parse_card(card_json(card)).training["start"] == start
+
+
 def test_limits_of_the_verdict() -> None:
     card = parse_card(json.dumps({**RAW, "verdict": LIMITS}))
     assert card.verdict is not None
@@ -80,6 +88,8 @@ def test_minimal_card() -> None:
         ({"metrics": []}, "metrics"),
         ({"licence": ""}, "licence"),
         ({"training": {"teachers": {}}}, "training.teachers"),
+        ({"training": {"start": ["last.pt"]}}, "training.start"),
+        ({"training": {"start": {"file": "last.pt"}}}, "training.start"),
         ({"training": {"teachers": [{"file": "last.pt"}]}}, "training.teachers"),
         ({"training": {"teachers": [{"sha256": "abc"}]}}, "training.teachers"),
         ({"verdict": []}, "verdict"),

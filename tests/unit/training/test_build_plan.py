@@ -168,6 +168,19 @@ def test_int8_ranges_of_other_weights(repository: Path, gate: Path, tmp_path: Pa
         build(INT8, repository, OnnxEngine(), gate)
 
 
+def test_int8_ranges_that_were_measured_anew(repository: Path, gate: Path, tmp_path: Path) -> None:
+    weights = add_int8(repository, tmp_path, gate)
+    build(INT8, repository, OnnxEngine(), gate)
+    note = card_of(repository, "landmarks_t_int8").training
+    changed = onnx.load(weights)
+    changed.producer_version = "2"
+    onnx.save(changed, weights)
+    publish(weights, "landmarks_t_int8", repository, note, gate)
+    assert missing(repository, H200) == [FP16, INT8]
+    build(INT8, repository, OnnxEngine(), gate)
+    assert missing(repository, H200) == [FP16]
+
+
 def test_names(repository: Path, gate: Path) -> None:
     with pytest.raises(Refused, match="not a TensorRT plan"):
         build("landmarks_t_int8", repository, OnnxEngine(), gate)

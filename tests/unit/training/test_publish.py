@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -20,6 +21,8 @@ from tests.published_landmarks import write_landmarks
 from training import publish as publishing
 from training import repository as repository_module
 from training.contract import Refused
+from training.data.sets import OWN_LICENCE, UNKNOWN_LICENCE
+from training.gate import gate_figures
 from training.publish import publish
 from training.release import promote, rollback
 from training.repository import KEEP, RepositoryError, earlier, locked, version_card, versions
@@ -72,6 +75,22 @@ def test_a_worse_network_is_refused(tmp_path: Path, repository: Path, gate: Path
     assert served(repository).version == 1
     publish(network(tmp_path, 0.1), NAME, repository, gate=gate)  # within the tolerance
     assert served(repository).version == 2
+
+
+def test_what_passed_the_gate_is_what_is_published(
+    tmp_path: Path, repository: Path, gate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights, worse = network(tmp_path), network(tmp_path / "gate", 2.0)
+    passed = file_sha256(weights)
+
+    def replaced_meanwhile(*arguments: Any) -> dict[str, float]:
+        shutil.copyfile(worse, weights)
+        return gate_figures(*arguments)
+
+    monkeypatch.setattr(publishing, "gate_figures", replaced_meanwhile)
+    publish(weights, NAME, repository, gate=gate)
+    assert file_sha256(weights) != passed
+    assert served(repository).files == {"1/model.onnx": passed}
 
 
 def test_what_is_not_a_number_is_refused(tmp_path: Path, repository: Path, gate: Path) -> None:
@@ -351,7 +370,9 @@ def test_publishing_loads_neither_torch_nor_the_web() -> None:
 def test_the_licence_is_that_of_the_data(tmp_path: Path, repository: Path, gate: Path) -> None:
     source = network(tmp_path, 1.0)
     publish(source, NAME, repository, gate=gate)
-    assert served(repository).licence == "Apache-2.0"
+    assert served(repository).licence == UNKNOWN_LICENCE
+    publish(source, NAME, repository, {"config": {"data": {"pool": "p"}}}, gate)
+    assert served(repository).licence == OWN_LICENCE
     trained = {"config": {"data": {"pool": "", "sets": ["tfake=somewhere"]}}}
     publish(source, NAME, repository, trained, gate)
     assert "non-commercial" in served(repository).licence

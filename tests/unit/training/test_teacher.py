@@ -8,9 +8,10 @@ import torch
 from service.card import file_sha256
 from training import checkpoint
 from training.checkpoint import CheckpointError
-from training.config import ConfigError, RunConfig, TeacherConfig, from_dict
+from training.config import ConfigError, RunConfig, StartConfig, TeacherConfig, from_dict
+from training.data.sets import OWN_LICENCE, UNKNOWN_LICENCE
 from training.served import published
-from training.teacher import load_teacher
+from training.teacher import lineage_of, load_teacher
 
 FULL = {"keypoints": 0.1, "feature": 1e-3}
 
@@ -85,6 +86,24 @@ def test_data_sets_on_disk_are_named(tmp_path: Path) -> None:
     assert teacher.lineage[0]["data"] == {"sets": sets, "modality": "rgb"}
 
 
+def test_a_lineage_has_teachers_and_what_was_started_from(tmp_path: Path) -> None:
+    taught, began = ({"file": f"{name}.pt", "sha256": name * 64} for name in "ab")
+    path = saved(tmp_path / "last.pt", rgb_run(), teachers=[taught], start=[began])
+    *earlier, own = lineage_of(path)
+    assert earlier == [taught, began]
+    assert (own["file"], own["sha256"]) == ("last.pt", file_sha256(path))
+    assert "licence" not in own
+    teacher = load_teacher(config(path))
+    assert teacher is not None
+    assert teacher.lineage == [*earlier, own]
+
+
+def test_a_start_that_was_not_recorded_is_unknown(tmp_path: Path) -> None:
+    run = replace(rgb_run(), start=StartConfig(checkpoint="gone.pt"))
+    (own,) = lineage_of(saved(tmp_path / "last.pt", run))
+    assert own["licence"] == UNKNOWN_LICENCE
+
+
 def test_one_of_unknown_origin_is_taken_at_its_word(tmp_path: Path) -> None:
     teacher = load_teacher(config(saved(tmp_path / "last.pt", None)))
     assert teacher is not None
@@ -99,6 +118,8 @@ def test_a_published_model_brings_its_card() -> None:
     assert entry["sha256"] == card.files[f"{card.version}/model.onnx"]
     assert (entry["variant"], entry["input_size"]) == ("t", 256)
     assert entry["revision"] == card.revision
+    assert entry["licence"] == card.licence == OWN_LICENCE
+    assert lineage_of(path) == teacher.lineage
     assert entry["data"]["modality"] == "thermal"
     with pytest.raises(ConfigError, match="was trained on thermal crops; ktl on paired data"):
         load_teacher(config(path, input_size=256))

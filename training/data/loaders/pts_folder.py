@@ -9,11 +9,14 @@ x y        (68 lines; pixels counted from 1, as Matlab does)
 In 300W the folders are afw, helen/{trainset,testset}, lfpw/{trainset,testset}, ibug and
 Test/{01_Indoor,02_Outdoor}. As usual, the test sets of helen and lfpw are `common`, ibug is
 `challenge`, Test is `private`, and the rest is for training. Other folders are `other`: training,
-too. Every 20th picture for training is held out (`val`).
+too. Any of these folders can be given alone, under its own name. Every 20th picture for training is
+held out (`val`): with all its faces, which are `NAME_1`, `NAME_2`, ... (up to `_99`).
 
 Licence: 300W is for research only; models trained on it may not be used commercially.
 """
 
+import os
+import re
 from collections import Counter
 from pathlib import Path
 from typing import ClassVar
@@ -37,6 +40,7 @@ from training.real_faces import SUFFIXES
 _SUBSETS = {"afw": "train", "trainset": "train", "testset": "common", "ibug": "challenge",
             "Test": "private"}  # fmt: skip
 _FOR_TRAINING = ("train", "other")
+_FACE = re.compile(r"_[1-9]\d?$")  # of a photograph; lfpw's image_0001 is another photograph
 
 
 class PtsFolder(FaceSet):
@@ -50,18 +54,21 @@ class PtsFolder(FaceSet):
         if not files:
             raise broken(self.name, folder, "no .pts files", "one beside each image")
         subsets = [self._subset(file) for file in files]
-        places = Counter[str]()  # of the pictures for training alone
+        photographs: dict[Path, int] = {}  # those for training alone, numbered
         self._files: list[tuple[Path, str, str]] = []  # file, split, subset
         for file, subset in zip(files, subsets, strict=True):
             of_file = "test"
             if subset in _FOR_TRAINING:
-                places["train"] += 1
-                of_file = split_of(places["train"])
+                photograph = file.with_name(_FACE.sub("", file.stem))
+                number = photographs.setdefault(photograph, len(photographs) + 1)
+                of_file = split_of(number)
             if split in ("all", of_file):
                 self._files.append((file, of_file, subset))
 
     def _subset(self, file: Path) -> str:
-        parts = file.relative_to(self._folder).parts[:-1]
+        below = file.relative_to(self._folder).parts[:-1]
+        above = (*self._folder.resolve().parts, *Path(os.path.abspath(self._folder)).parts)
+        parts = reversed((*above, *below))  # the nearest folder counts
         return next((_SUBSETS[part] for part in parts if part in _SUBSETS), "other")
 
     def __len__(self) -> int:

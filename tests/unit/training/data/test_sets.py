@@ -4,7 +4,18 @@ import pytest
 
 from tests.data_sets import tfw_row, write_tfw
 from training.data.faces import DataSetError, split_of
-from training.data.sets import PAIRED, SETS, VISIBLE, licence, model_licence, parse_source
+from training.data.sets import (
+    OWN_LICENCE,
+    PAIRED,
+    SETS,
+    UNKNOWN_LICENCE,
+    VISIBLE,
+    licence,
+    model_licence,
+    parse_source,
+)
+
+POOL = {"data": {"pool": "p", "sets": []}}
 
 
 def test_a_source_with_options(tmp_path: Path) -> None:
@@ -44,13 +55,53 @@ def test_one_number_in_twenty_is_held_out() -> None:
 
 
 def test_a_models_licence_is_that_of_its_data_and_its_teachers() -> None:
-    pool = {"data": {"pool": "p", "sets": []}}
-    assert model_licence({}) == model_licence({"config": pool, "teachers": []}) == "Apache-2.0"
+    assert model_licence({"config": POOL, "teachers": []}) == OWN_LICENCE
     own = {"config": {"data": {"sets": ["tfake=/d", "300w=/e,split=test"]}}}
     assert licence("tfake") in model_licence(own)
     assert licence("300w") in model_licence(own)
     teacher = {"file": "a.pt", "data": {"sets": ["charlotte=/d"], "modality": "thermal"}}
-    taught = model_licence({"config": pool, "teachers": [{"file": "b"}, teacher]})
+    taught = model_licence({"config": POOL, "teachers": [{"file": "b"}, teacher]})
     assert "restricted" in taught
     assert licence("charlotte") in taught
     assert "gone" in model_licence({"config": {"data": {"sets": ["gone=/d"]}}})
+
+
+def test_what_a_run_starts_from_restricts_it_like_a_teacher() -> None:
+    start = [{"file": "a.pt", "data": {"sets": ["charlotte=/d"]}}, {"file": "b.pt", **POOL}]
+    told = model_licence({"config": POOL, "start": start})
+    assert told.startswith("restricted")
+    assert licence("charlotte") in told
+    assert "unknown" not in told
+    assert model_licence({"config": POOL, "start": start[1:], "teachers": start[1:]}) == OWN_LICENCE
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        {},
+        {"config": {"name": "run"}},
+        {"config": POOL, "teachers": [{"file": "a.pt"}]},
+        {"config": POOL, "start": [{"file": "a.pt"}, POOL]},
+        {"config": POOL, "start": {"file": "a.pt", "sha256": "0" * 64}},  # an older note
+        {"config": {**POOL, "start": {"checkpoint": "a.pt"}}},
+        {"config": POOL, "start": [{**POOL, "licence": UNKNOWN_LICENCE}]},
+        {"config": POOL, "start": [{**POOL, "licence": "unknown"}]},
+    ],
+)
+def test_unknown_data_is_no_licence_of_our_own(note: dict[str, object]) -> None:
+    assert model_licence(note) == UNKNOWN_LICENCE
+
+
+def test_known_restrictions_are_named_beside_what_is_unknown() -> None:
+    own = {"data": {"sets": ["tfake=/d"]}}
+    told = model_licence({"config": own, "start": [{"file": "a.pt"}]})
+    assert licence("tfake") in told
+    assert told.endswith(UNKNOWN_LICENCE)
+
+
+def test_a_published_models_licence_is_handed_on_once() -> None:
+    bought = {**POOL, "licence": "by contract"}
+    assert model_licence({"config": POOL, "teachers": [bought]}).endswith("on. by contract")
+    data = {"data": {"sets": ["tfake=/d"]}}
+    licensed = {**data, "licence": model_licence({"config": data})}
+    assert model_licence({"config": POOL, "start": [licensed]}) == licensed["licence"]

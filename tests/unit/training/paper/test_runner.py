@@ -67,7 +67,7 @@ def do(study: Study, runs: list[Run], jobs: int = 2) -> list[str]:
             "config": config.as_dict(),
             "steps": config.data.samples_per_epoch // config.loop.batch,
             "teachers": [{"sha256": "TEACHER"}] if run.teacher else [],
-            **({"start": {"sha256": "START"}} if run.start else {}),
+            **({"start": [{"sha256": "FIRST"}, {"sha256": "START"}]} if run.start else {}),
         }
         (study.folder / f"note-{run.name}.json").write_text(json.dumps(note))
     said: list[str] = []

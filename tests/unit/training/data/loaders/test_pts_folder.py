@@ -98,6 +98,34 @@ def test_subsets_of_300w(tmp_path: Path) -> None:
     assert len(PtsFolder(tmp_path, split="test")) == 4
 
 
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_subset_given_alone_is_known_by_its_folder(tmp_path: Path, linked: bool) -> None:
+    write_pts(tmp_path / "Test" / "01_Indoor", "a", face())
+    write_pts(tmp_path / "ibug", "a", face())
+    places = {"Test/01_Indoor": "private", "ibug": "challenge"}
+    for number, (place, subset) in enumerate(places.items()):
+        folder = tmp_path / place
+        if linked:
+            folder = tmp_path / f"link{number}"
+            folder.symlink_to(tmp_path / place)
+        assert PtsFolder(folder).label(0).groups == {"split": "test", "subset": subset}
+
+
+def test_faces_of_one_photograph_stay_together(tmp_path: Path) -> None:
+    stems = [f"{photo:02d}_{one}" for photo in range(20) for one in (1, 2)]  # as in helen, afw
+    for stem in stems:
+        write_pts(tmp_path, stem, face())
+    held_out = PtsFolder(tmp_path, split="val")
+    assert [held_out.label(n).name for n in range(len(held_out))] == ["19_1.jpg", "19_2.jpg"]
+    assert len(PtsFolder(tmp_path, split="train")) == 38
+
+
+def test_long_numbers_are_of_photographs(tmp_path: Path) -> None:
+    for number in range(1, 41):  # as in lfpw
+        (tmp_path / f"image_{number:04d}.pts").write_text("")
+    assert len(PtsFolder(tmp_path, split="val")) == 2
+
+
 def test_every_twentieth_training_picture_is_held_out(tmp_path: Path) -> None:
     for number in range(41):
         (tmp_path / f"{number:02d}.pts").write_text("")
