@@ -125,7 +125,7 @@ class Loader:
 
     async def _load_weights(self, card: ModelCard, backend: Backend) -> None:
         """InferenceFailed, without another try, for a version that took the backend down with it
-        `_DEATHS` times: each of them costs all models an outage. One that came up before does not.
+        `_DEATHS` times: each of them costs all models an outage. What came up before is not blamed.
         """
         weights = _weights(card)
         if self._deaths[weights] < _DEATHS:
