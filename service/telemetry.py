@@ -2,8 +2,10 @@
 
 import json
 import logging
+import re
 import sys
 import time
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -29,6 +31,12 @@ _SECONDS: Final = (
 _BATCHES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+_VALID_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def choose_request_id(sent: str) -> str:
+    """The caller's own id, if it is short and plain enough for a log line, else a new one."""
+    return sent if _VALID_ID.fullmatch(sent) else uuid.uuid4().hex
 
 
 # Creation times as series of their own would double the scrape and answer no question here.

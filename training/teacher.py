@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from service.card import CardError, file_sha256, parse_card
@@ -42,8 +41,7 @@ def load_teacher(config: RunConfig) -> Teacher | None:
     try:
         record = _record(path)
         _check(config, path, record)
-        with torch.random.fork_rng():  # a student starts the same with and without a teacher
-            network, (_, variant) = read_network(path, config.task)
+        network, (_, variant) = read_network(path, config.task)
     except checkpoint.CheckpointError as error:
         raise checkpoint.CheckpointError(f"teacher.checkpoint: {error}") from None
     *earlier, own = _lineage(path, record)

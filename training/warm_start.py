@@ -35,8 +35,7 @@ def initialise(
     Weights of a smaller landmark network are grown into it. backbone_alone: only those of the
     backbone of a network of the same variant. Raises CheckpointError for anything else.
     """
-    with torch.random.fork_rng():  # what is not taken over stays as the run's seed drew it
-        source, found = read_network(path, task)
+    source, found = read_network(path, task)
     try:
         if backbone_alone:
             if found != (task, variant):
@@ -56,9 +55,11 @@ def initialise(
         ) from None
 
 
+@torch.random.fork_rng()
 def read_network(path: Path, task: str) -> tuple[nn.Module, tuple[str, str]]:
     """The network of a file, and its task and variant. An ONNX file is taken for one of `task`.
 
+    Torch's generators are left as they were: what a run draws does not depend on what it reads.
     Raises CheckpointError for a file that holds none.
     """
     if path.suffix != ".onnx":

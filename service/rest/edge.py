@@ -1,9 +1,7 @@
 """The outermost layer: request id, metrics, one log line, and the last net for unknown errors."""
 
 import logging
-import re
 import time
-import uuid
 from typing import Any, Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -11,13 +9,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.rest.disconnect import ClientGone
 from service.rest.problems import internal_problem_response
-from service.telemetry import Telemetry, request_id
+from service.telemetry import Telemetry, choose_request_id, request_id
 
 REQUEST_ID_HEADER: Final = "X-Request-ID"
 CLIENT_GONE: Final = 499  # in logs and metrics alone: nobody is left to read it
 
 access_log = logging.getLogger("thermal.access")
-_VALID_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class Edge:
@@ -72,8 +69,7 @@ class _Call:
         self.scope = scope = {**scope, "method": "GET"} if self.method == "HEAD" else scope
         self.started = time.perf_counter()
         self.status: int | None = None
-        given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
-        self.id = given if _VALID_ID.fullmatch(given) else uuid.uuid4().hex
+        self.id = choose_request_id(Headers(scope=scope).get(REQUEST_ID_HEADER, ""))
         self.facts: dict[str, Any] = {}
         scope.setdefault("state", {})["facts"] = self.facts
         self._send = send

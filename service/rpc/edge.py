@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-import re
 import time
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -14,13 +12,12 @@ from grpc.aio import AbortError, ServicerContext
 
 from service.errors import ServiceError
 from service.rpc.statuses import CODE_KEY, STATUS, Metadata, error_metadata
-from service.telemetry import Telemetry, request_id
+from service.telemetry import Telemetry, choose_request_id, request_id
 from service.tokens import Tokens
 
 REQUEST_ID_KEY: Final = "x-request-id"
 
 access_log = logging.getLogger("thermal.access")
-_VALID_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CODES: Final = {
     StatusCode.OK, StatusCode.CANCELLED, StatusCode.UNAUTHENTICATED, *STATUS.values()
 }  # fmt: skip
@@ -60,7 +57,7 @@ class Edge:
         timed: whether its duration goes into the requests' histogram; a stream's is none.
         """
         sent_id = str(dict(context.invocation_metadata() or ()).get(REQUEST_ID_KEY, ""))
-        call_id = sent_id if _VALID_ID.fullmatch(sent_id) else uuid.uuid4().hex
+        call_id = choose_request_id(sent_id)
         token, started = request_id.set(call_id), time.perf_counter()
         facts: dict[str, Any] = {}
         status = StatusCode.OK

@@ -145,12 +145,12 @@ def _rgb(profile: Profile, variant: str) -> Run:
     """From labels, on colour crops; from the weights of a repository, where the profile says so."""
     run = _run(profile, rgb_name(variant), variant, "rgb", (), 0, profile.teacher_steps)
     if not profile.rgb_start:
-        return replace(run, start=None)
+        return run
     try:
         weights, _ = published(Path(profile.rgb_start), f"landmarks_{variant}")
     except (OSError, CardError) as error:
         raise ConfigError(f"rgb_start: no landmarks_{variant} to start from: {error}") from None
-    return replace(run, settings=(*run.settings, f"start.checkpoint={weights}"), start=None)
+    return replace(run, settings=(*run.settings, f"start.checkpoint={weights}"))
 
 
 def _supervised(profile: Profile, variant: str, seed: int) -> Run:
@@ -194,7 +194,7 @@ def _run(
             *(target if "reverse_injection" in terms else ()),
             *profile.settings,
         ),
-        start=rgb_name(variant) if profile.backbones == "rgb" else None,
+        start=rgb_name(variant) if profile.backbones == "rgb" and modality != "rgb" else None,
     )
 
 
