@@ -25,6 +25,28 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Smoothing:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SmoothingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Smoothing.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SMOOTHING_UNSPECIFIED: _Smoothing.ValueType  # 0
+    """As LIGHT."""
+    SMOOTHING_OFF: _Smoothing.ValueType  # 1
+    SMOOTHING_LIGHT: _Smoothing.ValueType  # 2
+    SMOOTHING_STRONG: _Smoothing.ValueType  # 3
+
+class Smoothing(_Smoothing, metaclass=_SmoothingEnumTypeWrapper):
+    """How strongly landmarks are steadied against jitter; stronger lags behind quick movements."""
+
+SMOOTHING_UNSPECIFIED: Smoothing.ValueType  # 0
+"""As LIGHT."""
+SMOOTHING_OFF: Smoothing.ValueType  # 1
+SMOOTHING_LIGHT: Smoothing.ValueType  # 2
+SMOOTHING_STRONG: Smoothing.ValueType  # 3
+Global___Smoothing: _TypeAlias = Smoothing  # noqa: Y015
+
 class _PixelFormat:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -80,6 +102,40 @@ answers do not fall behind the camera.
 DROP_POLICY_NONE: DropPolicy.ValueType  # 2
 """Every frame is answered; while one waits, no more are read, and flow control holds the sender."""
 Global___DropPolicy: _TypeAlias = DropPolicy  # noqa: Y015
+
+class _SensorEvent:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SensorEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SensorEvent.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SENSOR_EVENT_UNSPECIFIED: _SensorEvent.ValueType  # 0
+    SENSOR_EVENT_FROZEN: _SensorEvent.ValueType  # 1
+    """The picture has stood still to the last bit for a while, as during a shutter calibration (NUC,
+    FFC): the answer repeats that of the same picture.
+    """
+    SENSOR_EVENT_BLANK: _SensorEvent.ValueType  # 2
+    """No contrast at all: a closed shutter or a covered lens. No faces are looked for."""
+    SENSOR_EVENT_SATURATED: _SensorEvent.ValueType  # 3
+    """A large part of the pixels is at the end of the scale."""
+    SENSOR_EVENT_POLARITY_FLIPPED: _SensorEvent.ValueType  # 4
+    """Hot and cold have changed places since the last frame."""
+
+class SensorEvent(_SensorEvent, metaclass=_SensorEventEnumTypeWrapper):
+    """What explains missing or odd answers by the camera, not by the scene. Tracks live on meanwhile."""
+
+SENSOR_EVENT_UNSPECIFIED: SensorEvent.ValueType  # 0
+SENSOR_EVENT_FROZEN: SensorEvent.ValueType  # 1
+"""The picture has stood still to the last bit for a while, as during a shutter calibration (NUC,
+FFC): the answer repeats that of the same picture.
+"""
+SENSOR_EVENT_BLANK: SensorEvent.ValueType  # 2
+"""No contrast at all: a closed shutter or a covered lens. No faces are looked for."""
+SENSOR_EVENT_SATURATED: SensorEvent.ValueType  # 3
+"""A large part of the pixels is at the end of the scale."""
+SENSOR_EVENT_POLARITY_FLIPPED: SensorEvent.ValueType  # 4
+"""Hot and cold have changed places since the last frame."""
+Global___SensorEvent: _TypeAlias = SensorEvent  # noqa: Y015
 
 class _Precision:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -432,6 +488,8 @@ class StreamConfig(_message.Message):
     OPTIONS_FIELD_NUMBER: _builtins.int
     DROP_POLICY_FIELD_NUMBER: _builtins.int
     FRAME_DEADLINE_MS_FIELD_NUMBER: _builtins.int
+    TRACKING_FIELD_NUMBER: _builtins.int
+    SMOOTHING_FIELD_NUMBER: _builtins.int
     pixel_format: Global___PixelFormat.ValueType
     """Required."""
     width: _builtins.int
@@ -442,6 +500,8 @@ class StreamConfig(_message.Message):
     drop_policy: Global___DropPolicy.ValueType
     frame_deadline_ms: _builtins.int
     """Milliseconds from a frame's arrival to its answer, 1 to 60,000. Unset: the service's own (2,000)."""
+    smoothing: Global___Smoothing.ValueType
+    """Of tracked faces alone."""
     @_builtins.property
     def y16(self) -> Global___Y16Encoding:
         """For Y16 alone."""
@@ -450,6 +510,8 @@ class StreamConfig(_message.Message):
     def options(self) -> Global___PredictOptions:
         """For every frame. `units` is for JPEG and PNG. Boxes, if any, are looked at in every frame."""
 
+    @_builtins.property
+    def tracking(self) -> Global___Tracking: ...
     def __init__(
         self,
         *,
@@ -460,16 +522,70 @@ class StreamConfig(_message.Message):
         options: Global___PredictOptions | None = ...,
         drop_policy: Global___DropPolicy.ValueType = ...,
         frame_deadline_ms: _builtins.int | None = ...,
+        tracking: Global___Tracking | None = ...,
+        smoothing: Global___Smoothing.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_frame_deadline_ms", b"_frame_deadline_ms", "frame_deadline_ms", b"frame_deadline_ms", "options", b"options", "y16", b"y16"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_frame_deadline_ms", b"_frame_deadline_ms", "frame_deadline_ms", b"frame_deadline_ms", "options", b"options", "tracking", b"tracking", "y16", b"y16"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_frame_deadline_ms", b"_frame_deadline_ms", "drop_policy", b"drop_policy", "frame_deadline_ms", b"frame_deadline_ms", "height", b"height", "options", b"options", "pixel_format", b"pixel_format", "width", b"width", "y16", b"y16"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_frame_deadline_ms", b"_frame_deadline_ms", "drop_policy", b"drop_policy", "frame_deadline_ms", b"frame_deadline_ms", "height", b"height", "options", b"options", "pixel_format", b"pixel_format", "smoothing", b"smoothing", "tracking", b"tracking", "width", b"width", "y16", b"y16"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__frame_deadline_ms: _TypeAlias = _typing.Literal["frame_deadline_ms"]  # noqa: Y015
     _WhichOneofArgType__frame_deadline_ms: _TypeAlias = _typing.Literal["_frame_deadline_ms", b"_frame_deadline_ms"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__frame_deadline_ms) -> _WhichOneofReturnType__frame_deadline_ms | None: ...
 
 Global___StreamConfig: _TypeAlias = StreamConfig  # noqa: Y015
+
+@_typing.final
+class Tracking(_message.Message):
+    """Whether faces are followed from frame to frame."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Mode:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Tracking._Mode.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        MODE_UNSPECIFIED: Tracking._Mode.ValueType  # 0
+        """As ON; as OFF where boxes are given in the options."""
+        MODE_ON: Tracking._Mode.ValueType  # 1
+        """Each face has a `track_id`. Its next crop comes from its last landmarks; the detector looks
+        for newcomers every `detect_every` frames, and at once when a face is lost.
+        """
+        MODE_OFF: Tracking._Mode.ValueType  # 2
+        """Every frame by itself, as in `Detect`."""
+
+    class Mode(_Mode, metaclass=_ModeEnumTypeWrapper): ...
+    MODE_UNSPECIFIED: Tracking.Mode.ValueType  # 0
+    """As ON; as OFF where boxes are given in the options."""
+    MODE_ON: Tracking.Mode.ValueType  # 1
+    """Each face has a `track_id`. Its next crop comes from its last landmarks; the detector looks
+    for newcomers every `detect_every` frames, and at once when a face is lost.
+    """
+    MODE_OFF: Tracking.Mode.ValueType  # 2
+    """Every frame by itself, as in `Detect`."""
+
+    MODE_FIELD_NUMBER: _builtins.int
+    DETECT_EVERY_FIELD_NUMBER: _builtins.int
+    mode: Global___Tracking.Mode.ValueType
+    detect_every: _builtins.int
+    """Frames from one look of the detector to the next at most, 1 to 1,000. Unset: 10."""
+    def __init__(
+        self,
+        *,
+        mode: Global___Tracking.Mode.ValueType = ...,
+        detect_every: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_detect_every", b"_detect_every", "detect_every", b"detect_every"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_detect_every", b"_detect_every", "detect_every", b"detect_every", "mode", b"mode"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__detect_every: _TypeAlias = _typing.Literal["detect_every"]  # noqa: Y015
+    _WhichOneofArgType__detect_every: _TypeAlias = _typing.Literal["_detect_every", b"_detect_every"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__detect_every) -> _WhichOneofReturnType__detect_every | None: ...
+
+Global___Tracking: _TypeAlias = Tracking  # noqa: Y015
 
 @_typing.final
 class Y16Encoding(_message.Message):
@@ -590,6 +706,7 @@ class FrameAnswer(_message.Message):
     RESULT_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     MODELS_FIELD_NUMBER: _builtins.int
+    SENSOR_EVENTS_FIELD_NUMBER: _builtins.int
     frame_id: _builtins.int
     capture_time_ns: _builtins.int
     dropped: _builtins.int
@@ -600,7 +717,11 @@ class FrameAnswer(_message.Message):
     def error(self) -> Global___Error: ...
     @_builtins.property
     def models(self) -> Global___ModelsUsed:
-        """None with an error."""
+        """None with an error. No detector in frames that it did not look at."""
+
+    @_builtins.property
+    def sensor_events(self) -> _containers.RepeatedScalarFieldContainer[Global___SensorEvent.ValueType]:
+        """What the sensor does instead of showing the scene."""
 
     def __init__(
         self,
@@ -611,10 +732,11 @@ class FrameAnswer(_message.Message):
         result: Global___ImageResult | None = ...,
         error: Global___Error | None = ...,
         models: Global___ModelsUsed | None = ...,
+        sensor_events: _abc.Iterable[Global___SensorEvent.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "models", b"models", "outcome", b"outcome", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capture_time_ns", b"capture_time_ns", "dropped", b"dropped", "error", b"error", "frame_id", b"frame_id", "models", b"models", "outcome", b"outcome", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capture_time_ns", b"capture_time_ns", "dropped", b"dropped", "error", b"error", "frame_id", b"frame_id", "models", b"models", "outcome", b"outcome", "result", b"result", "sensor_events", b"sensor_events"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["result", "error"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
@@ -834,11 +956,14 @@ class Face(_message.Message):
     REASONS_FIELD_NUMBER: _builtins.int
     TEMPERATURES_FIELD_NUMBER: _builtins.int
     CROP_FIELD_NUMBER: _builtins.int
+    TRACK_ID_FIELD_NUMBER: _builtins.int
     score: _builtins.float
     """0 to 1, of the detection; 1 where the box came with the request."""
     verdict: Global___Verdict.ValueType
     crop: _builtins.bytes
     """What the network saw, if asked for: PNG, 256 x 256."""
+    track_id: _builtins.int
+    """The same face has the same number, from 1 on, as long as its stream lasts. 0: not tracked."""
     @_builtins.property
     def box(self) -> Global___Box: ...
     @_builtins.property
@@ -863,10 +988,11 @@ class Face(_message.Message):
         reasons: _abc.Iterable[Global___Reason.ValueType] | None = ...,
         temperatures: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
         crop: _builtins.bytes = ...,
+        track_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "crop", b"crop", "landmarks", b"landmarks", "reasons", b"reasons", "score", b"score", "temperatures", b"temperatures", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "crop", b"crop", "landmarks", b"landmarks", "reasons", b"reasons", "score", b"score", "temperatures", b"temperatures", "track_id", b"track_id", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -910,6 +1036,8 @@ class Landmark(_message.Message):
     Y_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     SIGMA_FIELD_NUMBER: _builtins.int
+    VX_FIELD_NUMBER: _builtins.int
+    VY_FIELD_NUMBER: _builtins.int
     x: _builtins.float
     """Pixels."""
     y: _builtins.float
@@ -919,6 +1047,9 @@ class Landmark(_message.Message):
     """Expected error in pixels; without a verdict the network's own spread, which is no calibrated
     error.
     """
+    vx: _builtins.float
+    """Pixels a second. 0 where the face is not tracked, or is new."""
+    vy: _builtins.float
     def __init__(
         self,
         *,
@@ -926,10 +1057,12 @@ class Landmark(_message.Message):
         y: _builtins.float = ...,
         score: _builtins.float = ...,
         sigma: _builtins.float = ...,
+        vx: _builtins.float = ...,
+        vy: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["score", b"score", "sigma", b"sigma", "x", b"x", "y", b"y"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["score", b"score", "sigma", b"sigma", "vx", b"vx", "vy", b"vy", "x", b"x", "y", b"y"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
