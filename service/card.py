@@ -12,6 +12,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from service.vision.face_score import FaceScore
 from service.vision.verdict import VerdictLimits
 
 TASKS: Final = ("landmarks", "detector")
@@ -56,6 +57,7 @@ class ModelCard:
     normalisation: the gain control that it was trained on; requests with `auto` get it.
     verdict: limits for judging faces by their expected errors; None for a detector, and where
       sigma is not calibrated.
+    face_score: weights of the score of a detected face; None where there are none.
     replaces: the version that served before this one was published; a rollback goes there.
     canary: another version, with a card in its own folder, that serves beside this one.
     """
@@ -74,6 +76,7 @@ class ModelCard:
     licence: str = "unknown"
     normalisation: str = "linear-v1"
     verdict: VerdictLimits | None = None
+    face_score: FaceScore | None = None
     replaces: int | None = None
     canary: Canary | None = None
 
@@ -95,6 +98,8 @@ class ModelCard:
             _need(isinstance(value, str) and bool(value), name, "a non-empty string")
         if self.verdict is not None:
             _need(self.task == "landmarks", "verdict", "null for a detector")
+        if self.face_score is not None:
+            _need(self.task == "landmarks", "face_score", "null for a detector")
         fits = self.replaces is None or _is_count(self.replaces)
         _need(fits, "replaces", "null or a whole number from 1")
         same = self.canary is not None and self.canary.version == self.version
@@ -118,8 +123,9 @@ def parse_card(text: str) -> ModelCard:
         raise CardError(f"missing fields {missing}")
     if isinstance(raw["input_size"], list):
         raw["input_size"] = tuple(raw["input_size"])
-    if raw.get("verdict") is not None:
-        raw["verdict"] = _limits(raw["verdict"])
+    for name, kind in (("verdict", VerdictLimits), ("face_score", FaceScore)):
+        if raw.get(name) is not None:
+            raw[name] = _calibrated(name, kind, raw[name])
     if raw.get("canary") is not None:
         raw["canary"] = _canary(raw["canary"])
     return ModelCard(**raw)
@@ -136,14 +142,16 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _limits(raw: object) -> VerdictLimits:
-    names = [f.name for f in fields(VerdictLimits)]
-    _need(isinstance(raw, dict) and set(raw) == set(names), "verdict", f"null or {names}")
+def _calibrated(
+    name: str, kind: type[VerdictLimits] | type[FaceScore], raw: object
+) -> VerdictLimits | FaceScore:
+    names = [f.name for f in fields(kind)]
+    _need(isinstance(raw, dict) and set(raw) == set(names), name, f"null or {names}")
     assert isinstance(raw, dict)
     try:
-        return VerdictLimits(**raw)
+        return kind(**raw)
     except ValueError as error:
-        raise CardError(f"verdict: {error}") from None
+        raise CardError(f"{name}: {error}") from None
 
 
 def _canary(raw: object) -> Canary:

@@ -4,8 +4,9 @@
 
 On held-out persons (pool split `val`), by the steps that serve: a curve from the deviation of a
 landmark's distribution to the expected distance to the truth, then limits for the verdict on a
-face. Both are chosen on some pictures, told on others, and stored in the checkpoint, from where
-`training.export` puts the curve into the graph and the limits beside it.
+face, then weights for the score of a detected face, behind the detector that `--models` publishes.
+All are chosen on some pictures, told on others, and stored in the checkpoint, from where
+`training.export` puts the curve into the graph and the others beside it.
 """
 
 import argparse
@@ -22,9 +23,11 @@ from scipy import stats
 from torch import Tensor
 from torch.nn import functional as F
 
+from service.card import CardError
 from service.entities import ByteArray, FloatArray
 from training.checkpoint import CheckpointError, load_model, save
 from training.held_out import views
+from training.judged_boxes import face_score_figures, fit_face_score, judge_boxes
 from training.judged_faces import (
     FAKES,
     PRECISION,
@@ -40,6 +43,7 @@ from training.metrics import FAILURE_LIMIT
 from training.models.expected_error import ExpectedError
 from training.models.graphs import LandmarkGraph
 from training.models.rtmpose import RTMPose
+from training.served import Network, published_detectors
 from training.synthesis.pool import PoolMissing
 
 VIEWS: Final = 1000  # crops; as many frames again
@@ -55,6 +59,10 @@ _VERDICT_PROTOCOL: Final = (
     f"synthetic frames of held-out persons; good: mean error up to {FAILURE_LIMIT} of sqrt(w * h); "
     f"limits chosen for {PRECISION:.0%} good among the reliable and at most {FAKES:.0%} of the "
     "boxes without a face, told on other frames"
+)
+_SCORE_PROTOCOL: Final = (
+    "synthetic frames of held-out persons, boxes of detector {detector}; chance of being a face by "
+    "the detector's score, the expected error and the overlap of box and landmarks; told on others"
 )
 
 log = logging.getLogger(__name__)
@@ -122,8 +130,11 @@ class HeldOut:
         return keypoints.reshape(-1, 4)[known], away[known]
 
 
-def calibrate(network: RTMPose, pool: str, count: int = VIEWS) -> dict[str, Any]:
-    """A checkpoint's `calibration`: `sigma` (the curve), `verdict` (limits or None), `figures`."""
+def calibrate(
+    network: RTMPose, pool: str, count: int = VIEWS, models: Path | None = None
+) -> dict[str, Any]:
+    """A checkpoint's `calibration`: `sigma` (the curve), `verdict` (limits or None), `face_score`
+    (weights, None without `models`: the repository whose detector finds the faces), `figures`."""
     run = _bare(network)
     fit, check = (HeldOut(pool, count, SEEDS[name], run) for name in ("fit", "check"))
     keypoints, errors = fit.points()
@@ -145,9 +156,24 @@ def calibrate(network: RTMPose, pool: str, count: int = VIEWS) -> dict[str, Any]
         figures["verdict"] = {"protocol": _VERDICT_PROTOCOL, **told}
         log.info("reasons of faces: %s", reasons(faces, limits))
         log.info("reasons of fakes: %s", reasons(fakes, limits))
+    weights = None
+    if models is not None:
+        detectors, version = published_detectors(models)
+        said = _network(run, curve)
+        fit_on, told_on = (
+            judge_boxes(pool, count, SEEDS[name], detectors, said) for name in ("fit", "check")
+        )
+        weights = fit_face_score(fit_on)
+        if weights is None:
+            log.warning("no faces, or nothing else, among the boxes: no score of detected faces")
+        else:
+            protocol = _SCORE_PROTOCOL.format(detector=version)
+            told = face_score_figures(told_on, weights)
+            figures["face_score"] = {"protocol": protocol, **told}
     return {
         "sigma": curve.as_plain(),
         "verdict": asdict(limits) if limits else None,
+        "face_score": asdict(weights) if weights else None,
         "figures": figures,
     }
 
@@ -162,6 +188,10 @@ def _bare(network: RTMPose) -> Keypoints:
             return np.concatenate([graph(part)[0].numpy() for part in parts])
 
     return run
+
+
+def _network(run: Keypoints, curve: ExpectedError) -> Network:
+    return lambda images: {"keypoints": _apply(curve, run(images[:, 0]))}
 
 
 def _apply(curve: ExpectedError, keypoints: FloatArray) -> FloatArray:
@@ -181,6 +211,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("checkpoint", type=Path, help="of a landmark network")
     parser.add_argument("--pool", required=True, help="folder of rendered persons")
     parser.add_argument("--out", type=Path, help="where to write; default: the checkpoint itself")
+    parser.add_argument(
+        "--models", type=Path, help="repository whose detector the score of a face goes with"
+    )
     parser.add_argument("--views", type=int, default=VIEWS, help="crops, and frames, of each half")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -188,8 +221,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         network, checkpoint = load_model(options.checkpoint)
         if not isinstance(network, RTMPose):
             raise CheckpointError(f"{options.checkpoint}: not a landmark network")
-        checkpoint["calibration"] = calibrate(network, options.pool, options.views)
-    except (CheckpointError, PoolMissing) as error:
+        checkpoint["calibration"] = calibrate(network, options.pool, options.views, options.models)
+    except (CheckpointError, PoolMissing, CardError, OSError) as error:
         raise SystemExit(f"not calibrated: {error}") from None
     save(checkpoint, options.out or options.checkpoint)
     print(json.dumps(checkpoint["calibration"], indent=2))

@@ -149,6 +149,7 @@ def _real(options: argparse.Namespace, system: System, several: bool) -> RealRep
         options.real,
         system.detector.looks,
         system.landmarks.network,
+        system.landmarks.weights,
         options.min_score,
         overlays,
         options.unmarked,

@@ -62,7 +62,7 @@ def export_landmarks(
     compare = compare_landmarks if curve is None else _with_decoding_of(graph.decode)
     require_agreement(model, graph, images, compare)
     if calibration is not None:
-        told = {key: calibration[key] for key in ("verdict", "figures")}
+        told = {key: calibration.get(key) for key in ("verdict", "face_score", "figures")}
         onnx.helper.set_model_props(model, {CALIBRATION: json.dumps(told)})
     save(model, path)
 

@@ -25,8 +25,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-import onnx
-
 from service.card import Canary, CardError, ModelCard, file_sha256
 from service.vision.verdict import VerdictLimits
 from training.contract import Contract, Refused, check_network, config_of, contract_of
@@ -35,7 +33,7 @@ from training.gate import GATE, INT8_TOLERANCE, PROTOCOLS, TOLERANCE, gate_figur
 from training.release import promote, rollback
 from training.repository import RepositoryError, add_version, locked, served_card, versions
 from training.revision import source_revision
-from training.served import CALIBRATION, onnx_network, published
+from training.served import calibration_note, face_score, onnx_network, published
 
 REPOSITORY: Final = Path("model_repository")
 
@@ -122,6 +120,7 @@ def _judged(
         revision=source_revision(),
         licence=_licence(folder, contract, note),
         verdict=VerdictLimits(**calibration["verdict"]) if calibration["verdict"] else None,
+        face_score=face_score(calibration),
         replaces=replaces,
     )
 
@@ -133,10 +132,10 @@ def _licence(folder: Path, contract: Contract, note: Mapping[str, Any]) -> str:
 
 
 def _calibration(weights: Path, task: str) -> dict[str, Any]:
-    """What `training.export` noted in the file: `figures`, and the limits of the `verdict`."""
-    notes = {entry.key: entry.value for entry in onnx.load(weights).metadata_props}
-    if CALIBRATION in notes:
-        return dict(json.loads(notes[CALIBRATION]))
+    """What `training.export` noted in the file: `figures`, the limits of the `verdict`, and the
+    weights of the `face_score`."""
+    if note := calibration_note(weights):
+        return note
     uncalibrated = {"sigma": {"protocol": "uncalibrated: the distribution's own deviation"}}
     return {"figures": uncalibrated if task == "landmarks" else {}, "verdict": None}
 

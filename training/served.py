@@ -1,17 +1,20 @@
 """Networks as they serve, as plain functions: from an ONNX file, a repository or a checkpoint."""
 
+import json
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
+import onnx
 import onnxruntime as ort
 
 from service.card import ModelCard, parse_card
 from service.entities import Box, ByteArray, Face, FloatArray, ThermalFrame
 from service.vision.crop import letterbox
 from service.vision.detection import Look, merge_looks, select_faces
+from service.vision.face_score import FaceScore, candidate_score, rescore
 from service.vision.faces import crop_faces, to_faces
 from service.vision.refine import boxes_to_try, drop_repeated, keep_better
 
@@ -21,6 +24,8 @@ Outputs = Mapping[str, FloatArray]
 # uint8 `[N, 1, H, W]` to the outputs by name, each `[N, ...]`
 Network = Callable[[ByteArray], Outputs]
 CALIBRATION: Final = "calibration"  # the note of `training.calibrate` inside an exported file
+DETECTOR: Final = "face_detector"  # as repositories call it
+FINER: Final = "_640"  # its larger input
 ANSWERS: Final = {"landmarks": "keypoints", "detector": "boxes"}  # an output that tells the task
 
 
@@ -104,11 +109,41 @@ def checkpoint_network(path: Path, task: str | None = None) -> Network:
     return _in_batches(run)
 
 
+def calibration_note(path: Path) -> dict[str, Any] | None:
+    """What `training.calibrate` found for a network, of an ONNX file or a checkpoint."""
+    if path.suffix == ".onnx":
+        notes = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+        return dict(json.loads(notes[CALIBRATION])) if CALIBRATION in notes else None
+    from training.checkpoint import load  # only here: ONNX files need no torch
+
+    return load(path).get("calibration")
+
+
+def face_score(note: Mapping[str, Any] | None) -> FaceScore | None:
+    """The weights in a note of calibration, if there are any."""
+    weights = (note or {}).get("face_score")
+    return FaceScore(**weights) if weights else None
+
+
 def published(repository: Path, name: str) -> tuple[Path, ModelCard]:
     """The weights that a repository serves under `name`, and their card."""
     folder = repository / name
     card = parse_card((folder / "card.json").read_text(encoding="utf-8"))
     return folder / str(card.version) / "model.onnx", card
+
+
+def published_detectors(repository: Path) -> tuple[dict[int, Network], int]:
+    """The detectors of a repository by the side of their input, the smallest first; the version.
+
+    OSError or CardError if there is none.
+    """
+    detectors, versions = {}, []
+    for name in (DETECTOR, f"{DETECTOR}{FINER}"):
+        if name == DETECTOR or (repository / name).is_dir():
+            path, card = published(repository, name)
+            detectors[card.input_size[0]] = onnx_network(path, "detector")
+            versions.append(card.version)
+    return detectors, versions[0]
 
 
 def find_boxes(
@@ -137,13 +172,25 @@ def find_boxes(
     )
 
 
+def find_faces(
+    frame: ThermalFrame,
+    detectors: Mapping[int, Network],
+    landmarks: Network,
+    min_score: float,
+    weights: FaceScore | None,
+) -> tuple[Face, ...]:
+    """What serving answers without boxes from the caller. weights: of the landmark network."""
+    boxes = find_boxes(frame, detectors, candidate_score(min_score, weights))
+    faces = find_landmarks(frame, boxes, landmarks, detected=True)
+    return drop_repeated(rescore(faces, weights, min_score))
+
+
 def find_landmarks(
     frame: ThermalFrame, boxes: tuple[Box, ...], landmarks: Network, *, detected: bool = False
 ) -> tuple[Face, ...]:
     """One face a box, landmarks in frame pixels.
 
-    detected: the boxes are the detector's: they get the second look that serving gives them, and
-    of two boxes of one face the better one stays.
+    detected: the boxes are the detector's, and get the second look that serving gives them.
     """
     if not boxes:
         return ()
@@ -155,8 +202,7 @@ def find_landmarks(
         answers = landmarks(np.stack([view for view, _ in again])[:, None])["keypoints"]
         second = dict(zip(retried, zip(again, answers, strict=True), strict=True))
         crops, keypoints = keep_better(crops, keypoints, second)
-    faces = to_faces(frame, boxes, crops, keypoints, rotate=0, include=())
-    return drop_repeated(faces) if detected else faces
+    return to_faces(frame, boxes, crops, keypoints, rotate=0, include=())
 
 
 def _in_batches(run: Network) -> Network:

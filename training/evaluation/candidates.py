@@ -9,9 +9,9 @@ import onnx
 
 from service.card import file_sha256
 from service.vision.crop import DETECTOR_INPUT, LANDMARK_INPUT
-from training.served import Network, open_network, published
+from service.vision.face_score import FaceScore
+from training.served import FINER, Network, calibration_note, face_score, open_network, published
 
-_FINER: Final = "_640"  # how a repository calls a detector's larger input
 _CHECKPOINT_SIDES: Final = {"landmarks": LANDMARK_INPUT, "detector": DETECTOR_INPUT}
 
 
@@ -22,8 +22,8 @@ class NoPairs(ValueError):
 @dataclass(frozen=True)
 class Candidate:
     """task: `landmarks` or `detector`. label: names it in tables and plots, unlike any other.
-    side: of its square input, pixels. finer: what a repository has beside a detector, for larger
-    inputs; they look at frames together."""
+    side: of its square input, pixels. weights: of the score of a face, if calibrated. finer: what a
+    repository has beside a detector, for larger inputs; they look at frames together."""
 
     task: str
     label: str
@@ -31,6 +31,7 @@ class Candidate:
     sha256: str
     network: Network
     side: int
+    weights: FaceScore | None = None
     finer: tuple["Candidate", ...] = ()
 
     @property
@@ -55,9 +56,9 @@ def published_candidate(repository: Path, name: str, task: str) -> Candidate:
     """What a model repository serves under `name`."""
     path, card = published(repository, name)
     candidate = _candidate(task, f"{name} v{card.version}", path)
-    if task == "detector" and (repository / f"{name}{_FINER}").is_dir():
-        path, _ = published(repository, f"{name}{_FINER}")
-        candidate = replace(candidate, finer=(_candidate(task, candidate.label + _FINER, path),))
+    if task == "detector" and (repository / f"{name}{FINER}").is_dir():
+        path, _ = published(repository, f"{name}{FINER}")
+        candidate = replace(candidate, finer=(_candidate(task, candidate.label + FINER, path),))
     return candidate
 
 
@@ -72,7 +73,8 @@ def file_candidate(task: str, path: Path) -> Candidate:
 def _candidate(task: str, label: str, path: Path) -> Candidate:
     network = open_network(path, task)
     side = _onnx_side(path) if path.suffix == ".onnx" else _CHECKPOINT_SIDES[task]
-    return Candidate(task, label, path, file_sha256(path), network, side)
+    weights = face_score(calibration_note(path))
+    return Candidate(task, label, path, file_sha256(path), network, side, weights)
 
 
 def _onnx_side(path: Path) -> int:

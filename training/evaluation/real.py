@@ -12,6 +12,7 @@ from service.entities import Box, Face, FloatArray, ThermalFrame
 from service.errors import ServiceError
 from service.imaging.decode import decode_image
 from service.imaging.drawing import draw_faces
+from service.vision.face_score import FaceScore
 from training.evaluation.calibration import Claims, claims
 from training.evaluation.detection import Detections
 from training.evaluation.detection import figures as detection_figures
@@ -31,7 +32,7 @@ from training.real_faces import (
     recall,
     six_points,
 )
-from training.served import Network, find_boxes, find_landmarks
+from training.served import Network, find_boxes, find_faces, find_landmarks
 
 SIZES: Final = (32, 24, 0)  # pixels; recall is told from each size up
 WHICH: Final = {"detected": "end to end", "given": "boxes given"}
@@ -62,13 +63,15 @@ def evaluate_real(
     folder: Path,
     detectors: Mapping[int, Network],
     landmarks: Network,
+    weights: FaceScore | None,
     min_score: float = MIN_SCORE,
     overlays: Path | None = None,
     unmarked: Collection[str] = (),
 ) -> RealReport:
     """Score every image below `folder`.
 
-    detectors: by the side of their input, see `find_boxes`. overlays: a folder for drawn pictures.
+    detectors: by the side of their input, see `find_boxes`. weights: of the score of a face, by the
+    landmark network's card. overlays: a folder for drawn pictures.
     unmarked: files with people whom nobody marked; what is found there counts as nothing.
     """
     marks = read_marks(folder)
@@ -79,10 +82,8 @@ def evaluate_real(
         except ServiceError as error:
             report.unreadable.append(f"{name}: {error}")
             continue
-        # Suppression goes from the best score down: the boxes above a threshold are the same.
         every_box = find_boxes(frame, detectors, 0.0)
-        boxes = tuple(box for box in every_box if box.score >= min_score)
-        found = find_landmarks(frame, boxes, landmarks, detected=True)
+        found = find_faces(frame, detectors, landmarks, min_score, weights)
         if overlays:
             _draw(overlays / f"{name}.png", frame, found)
         marked = marks.get(name, ())
@@ -91,7 +92,7 @@ def evaluate_real(
             _score_listed(report, frame, marked, found, landmarks)
         elif all_known:
             report.empty_files += 1
-            report.false_faces += [(name, box) for box in boxes]
+            report.false_faces += [(name, face.box) for face in found]
         if all_known:
             report.detections.append(_detections(every_box, marked))
     return report

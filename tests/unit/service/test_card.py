@@ -7,6 +7,7 @@ import pytest
 from service.card import Canary, CardError, ModelCard, card_json, file_sha256, parse_card
 
 LIMITS = {"max_error": 0.08, "fine_error": 0.1, "small_size": 14.5}
+WEIGHTS = {"bias": -5.0, "detector": 2.0, "error": -1.6, "overlap": 3.5}
 RAW: dict[str, Any] = {
     "name": "landmarks_t",
     "task": "landmarks",
@@ -46,6 +47,14 @@ def test_limits_of_the_verdict() -> None:
     assert card.verdict.small_size == 14.5
     assert parse_card(card_json(card)) == card
     assert parse_card(json.dumps({**RAW, "verdict": None})).verdict is None
+
+
+def test_weights_of_the_score_of_a_face() -> None:
+    card = parse_card(json.dumps({**RAW, "face_score": WEIGHTS}))
+    assert card.face_score is not None
+    assert card.face_score.error == -1.6
+    assert parse_card(card_json(card)) == card
+    assert parse_card(json.dumps({**RAW, "face_score": None})).face_score is None
 
 
 def test_a_canary() -> None:
@@ -97,6 +106,9 @@ def test_minimal_card() -> None:
         ({"verdict": {**LIMITS, "fine_error": 0}}, "fine_error"),
         ({"verdict": {**LIMITS, "colour": 1}}, "verdict"),
         ({"verdict": LIMITS, "task": "detector", "schema": None}, "verdict"),
+        ({"face_score": {"bias": 0}}, "face_score"),
+        ({"face_score": {**WEIGHTS, "error": None}}, "error"),
+        ({"face_score": WEIGHTS, "task": "detector", "schema": None}, "face_score"),
         ({"colour": "red"}, "colour"),
     ],
 )

@@ -29,6 +29,7 @@ from training.tracing import IR_VERSION, OPSET, trace
 CALIBRATION: dict[str, Any] = {
     "sigma": {"deviations": [1.0, 20.0, 200.0], "errors": [0.5, 7.0, 90.0]},
     "verdict": {"max_error": 0.08, "fine_error": 0.1, "small_size": 14.0},
+    "face_score": {"bias": -5.0, "detector": 2.0, "error": -1.6, "overlap": 3.5},
     "figures": {"sigma": {"protocol": "a test", "calibration_error_px": 0.1}},
 }
 
@@ -93,7 +94,9 @@ def test_sigma_is_the_expected_error_of_the_checkpoint(landmarks_t: Path) -> Non
     np.testing.assert_allclose(keypoints[..., 3], wanted, rtol=1e-3)
     assert not np.allclose(keypoints[..., 3], own[..., 3], rtol=0.1)
     told = {entry.key: json.loads(entry.value) for entry in onnx.load(landmarks_t).metadata_props}
-    assert told == {"calibration": {k: CALIBRATION[k] for k in ("verdict", "figures")}}
+    assert told == {
+        "calibration": {k: CALIBRATION[k] for k in ("verdict", "face_score", "figures")}
+    }
 
 
 def test_seeded_landmarks_depend_on_the_image(landmarks_t: Path) -> None:

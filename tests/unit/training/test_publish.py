@@ -14,6 +14,7 @@ from tritonclient.grpc import model_config_pb2
 
 from service.card import Canary, CardError, ModelCard, card_json, file_sha256, parse_card
 from service.model_config import read_model_config
+from service.vision.face_score import FaceScore
 from service.vision.verdict import VerdictLimits
 from tests.gate_sets import POINTS, make_gate, network
 from tests.onnx_models import FACE_BOX, detector_model
@@ -299,16 +300,19 @@ def test_the_card_says_how_sigma_was_calibrated(
 ) -> None:
     weights = network(tmp_path)
     plain = publish(weights, NAME, repository, gate=gate)
-    assert plain.verdict is None
+    assert plain.verdict is None and plain.face_score is None
     assert plain.metrics["sigma"] == {"protocol": "uncalibrated: the distribution's own deviation"}
     limits = {"max_error": 0.08, "fine_error": 0.1, "small_size": 14.0}
-    told = {"verdict": limits, "figures": {"sigma": {"calibration_error_px": 0.1}}}
+    weights_of_score = {"bias": -5.0, "detector": 2.0, "error": -1.6, "overlap": 3.5}
+    figures = {"sigma": {"calibration_error_px": 0.1}}
+    told = {"verdict": limits, "face_score": weights_of_score, "figures": figures}
     model = onnx.load(weights)
     onnx.helper.set_model_props(model, {"calibration": json.dumps(told)})
     onnx.save(model, weights)
     publish(weights, NAME, repository, gate=gate)
     card = served(repository)
     assert card.verdict == VerdictLimits(**limits)
+    assert card.face_score == FaceScore(**weights_of_score)
     assert card.metrics["sigma"] == {"calibration_error_px": 0.1}
 
 

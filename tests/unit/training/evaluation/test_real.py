@@ -8,6 +8,7 @@ import pytest
 
 from service.entities import Box
 from service.vision.crop import crop_map, letterbox_map
+from service.vision.face_score import FaceScore
 from training.evaluation.real import RealReport, evaluate_real, sigma_claims, summary
 from training.evaluation.real_section import real_section
 from training.evaluation.sections import plain, text
@@ -83,7 +84,7 @@ def landmarks(images: np.ndarray) -> Outputs:
 
 @pytest.fixture
 def report(folder: Path, tmp_path: Path) -> RealReport:
-    return evaluate_real(folder, {320: detector}, landmarks, overlays=tmp_path / "drawn")
+    return evaluate_real(folder, {320: detector}, landmarks, None, overlays=tmp_path / "drawn")
 
 
 def test_faces_are_matched_and_measured(report: RealReport) -> None:
@@ -164,7 +165,7 @@ def test_only_seen_points_check_sigma(report: RealReport) -> None:
 
 def test_a_folder_without_faces_shows_the_false_ones(folder: Path) -> None:
     (folder / "faces.json").write_text("[]")
-    report = evaluate_real(folder, {320: detector}, landmarks)
+    report = evaluate_real(folder, {320: detector}, landmarks, None)
     assert report.empty_files == 2
     section = real_section(folder, {"tiny": report}, draw=True)
     assert len(section.pictures) == 4
@@ -172,15 +173,27 @@ def test_a_folder_without_faces_shows_the_false_ones(folder: Path) -> None:
 
 
 def test_unmarked_people_are_no_false_faces(folder: Path) -> None:
-    report = evaluate_real(folder, {320: detector}, landmarks, unmarked=["radiometric/empty.png"])
+    report = evaluate_real(
+        folder, {320: detector}, landmarks, None, unmarked=["radiometric/empty.png"]
+    )
     assert not report.false_faces
     assert report.empty_files == 0
 
 
 def test_a_low_score_finds_nothing(folder: Path) -> None:
-    report = evaluate_real(folder, {320: detector}, landmarks, min_score=0.95)
+    report = evaluate_real(folder, {320: detector}, landmarks, None, min_score=0.95)
     assert recall(report.faces, 0) == (0, 3)
     assert not report.false_faces
+
+
+def test_scores_are_those_of_serving(folder: Path) -> None:
+    doubts = FaceScore(bias=-9.0, detector=1.0, error=0.0, overlap=9.5)
+    report = evaluate_real(folder, {320: detector}, landmarks, doubts)
+    (found,) = (face for face in report.faces if face.box)
+    assert found.box is not None
+    assert 0.7 < found.box.score < 0.85  # the detector says 0.9; landmarks agree nearly ...
+    assert recall(report.faces, 0) == (1, 3)
+    assert len(report.unmatched) == 0  # ... and do not with the half face beside it
 
 
 def test_a_box_finds_one_face() -> None:

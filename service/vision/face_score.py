@@ -1,0 +1,80 @@
+"""How likely a detected box is a face, once its landmarks have been looked for. Pure numpy.
+
+A detector takes a bent pipe or a bright panel for a face now and then; the landmark network does
+not know where to put the eyes on it, and says so by its expected errors. So the score of a detected
+face is a logistic model of both. Boxes of a lower detector's score than asked for get their chance,
+too: a hard face may convince the landmark network. Measured: see DECISIONS.md.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from math import isfinite
+from typing import Final
+
+import numpy as np
+
+from service.entities import Box, Face, FloatArray
+from service.vision.detection import pairwise_iou
+from service.vision.verdict import relative_errors
+
+CANDIDATE_SHARE: Final = 2 / 3  # of the score asked for, which a box needs from the detector
+_LEAST: Final = 1e-4  # scores and errors closer to 0 (scores: to 1) say no more than this
+
+
+@dataclass(frozen=True)
+class FaceScore:
+    """What `training.calibrate` fitted to one landmark network behind one detector: weights of the
+    log-odds. ValueError unless all are finite numbers.
+
+    detector: of the log-odds of the detector's score. error: of the logarithm of the mean expected
+    error over the face's size. overlap: of the IoU of the box with that of the landmarks.
+    """
+
+    bias: float
+    detector: float
+    error: float
+    overlap: float
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not (number and isfinite(value)):
+                raise ValueError(f"{item.name} must be a finite number")
+
+    def probability(self, evidence: FloatArray) -> FloatArray:
+        """Of being a face `[N]`, by `evidence` `[N, 3]`."""
+        odds = self.bias + evidence @ np.array([self.detector, self.error, self.overlap])
+        return np.asarray(1 / (1 + np.exp(-np.clip(odds, -30, 30))))
+
+
+def evidence(box: Box, landmarks: FloatArray) -> FloatArray:
+    """`[3]` as `FaceScore` weighs them. landmarks: `[68, 4]` with calibrated errors, in the box's
+    frame."""
+    score = min(max(box.score, _LEAST), 1 - _LEAST)
+    error = max(float(relative_errors(landmarks, box).mean()), _LEAST)
+    corners = np.concatenate([landmarks[:, :2].min(axis=0), landmarks[:, :2].max(axis=0)])
+    given = np.array([[box.x1, box.y1, box.x2, box.y2]], np.float32)
+    overlap = float(pairwise_iou(given, corners[None])[0, 0])
+    return np.array([np.log(score / (1 - score)), np.log(error), overlap])
+
+
+def candidate_score(min_score: float, weights: FaceScore | None) -> float:
+    """The least detector's score of a box that is looked at, for faces from `min_score` on."""
+    return min_score if weights is None else min_score * CANDIDATE_SHARE
+
+
+def rescore(faces: Sequence[Face], weights: FaceScore | None, min_score: float) -> tuple[Face, ...]:
+    """Detected faces with their scores by detector and landmarks; those below `min_score` go.
+
+    Without `weights` (the network is not calibrated) the detector's scores stay.
+    """
+    if weights is None or not faces:
+        return tuple(faces)
+    rows = np.stack([evidence(face.box, face.landmarks) for face in faces])
+    scored = zip(faces, weights.probability(rows).tolist(), strict=True)
+    return tuple(
+        replace(face, box=replace(face.box, score=score))
+        for face, score in scored
+        if score >= min_score
+    )

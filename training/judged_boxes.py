@@ -1,0 +1,100 @@
+"""Boxes of a detector on held-out frames, and how likely each is a face."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from scipy.optimize import minimize
+
+from service.entities import Face, FloatArray, ThermalFrame, Unit
+from service.vision.face_score import CANDIDATE_SHARE, FaceScore, evidence
+from service.vision.refine import drop_repeated
+from training.metrics import (
+    MIN_SCORE,
+    Matching,
+    average_precision,
+    match_detections,
+    recall_and_precision,
+)
+from training.served import Network, find_boxes, find_landmarks
+from training.synthesis.frames import Frame, compose_frame
+from training.synthesis.pool import Pool
+
+LEAST_SCORE: Final = 0.1  # of the detector, for a box to be looked at here
+
+
+class JudgedFrame:
+    """What detector and landmark network say of one frame. evidence `[N, 3]`: see `FaceScore`."""
+
+    def __init__(self, frame: Frame, found: Sequence[Face]) -> None:
+        boxes = [(face.box.x1, face.box.y1, face.box.x2, face.box.y2) for face in found]
+        self._boxes = np.array(boxes, np.float32).reshape(-1, 4)
+        self._truth = frame.boxes, frame.ignore > 0
+        self.scores = np.array([face.box.score for face in found], np.float32)
+        rows = [evidence(face.box, face.landmarks) for face in found]
+        self.evidence = np.array(rows).reshape(-1, 3)
+
+    def match(self, scores: FloatArray, least: float = 0.0) -> Matching:
+        """With `scores` `[N]` instead of the detector's; without boxes of a lower detector's score
+        than `least`."""
+        kept = self.scores >= least
+        return match_detections(self._boxes[kept], scores[kept], *self._truth)
+
+
+def judge_boxes(
+    pool: str, frames: int, seed: int, detectors: Mapping[int, Network], landmarks: Network
+) -> list[JudgedFrame]:
+    """Frames of held-out persons, every other one as fine as the largest detector sees it.
+
+    landmarks: with calibrated errors.
+    """
+    portraits, figures = (Pool(pool, kind, "val") for kind in ("portrait", "figure"))
+    sides = sorted(detectors)
+    judged = []
+    for index in range(frames):
+        rng = np.random.default_rng((seed, 22, index))
+        frame = compose_frame(portraits, figures, rng, input_size=sides[-(index % 2)])
+        seen = ThermalFrame(frame.values, Unit.COUNTS, "synthesis")
+        boxes = find_boxes(seen, detectors, LEAST_SCORE)
+        found = find_landmarks(seen, boxes, landmarks, detected=True)
+        judged.append(JudgedFrame(frame, drop_repeated(found)))
+    return judged
+
+
+def fit_face_score(frames: Sequence[JudgedFrame]) -> FaceScore | None:
+    """Logistic regression of being a face; None if there are no faces, or nothing else."""
+    matches = [frame.match(frame.scores) for frame in frames]
+    counted = np.concatenate([match.counted for match in matches])
+    rows = np.concatenate([frame.evidence for frame in frames])[counted]
+    face = np.concatenate([match.hit for match in matches])[counted]
+    if face.all() or not face.any():
+        return None
+    inputs = np.column_stack([np.ones(len(rows)), rows])
+    sign = np.where(face, 1.0, -1.0)
+
+    def loss(weights: FloatArray) -> float:
+        return float(np.logaddexp(0, -sign * (inputs @ weights)).mean() + 1e-4 * weights @ weights)
+
+    weights = minimize(loss, np.zeros(4), method="BFGS").x
+    return FaceScore(*np.round(weights, 3).tolist())
+
+
+def face_score_figures(frames: Sequence[JudgedFrame], weights: FaceScore) -> dict[str, Any]:
+    """By the detector alone and by both, at the usual threshold, on other frames."""
+    alone = [frame.match(frame.scores, MIN_SCORE) for frame in frames]
+    least = MIN_SCORE * CANDIDATE_SHARE
+    both = [frame.match(weights.probability(frame.evidence), least) for frame in frames]
+    figures = {"detector_alone": _figures(alone), "with_landmarks": _figures(both)}
+    return {"frames": len(frames), "faces": sum(int(m.target.sum()) for m in both), **figures}
+
+
+def _figures(matchings: Sequence[Matching]) -> dict[str, float]:
+    recall, precision = recall_and_precision(matchings, MIN_SCORE)
+    false = sum(int((m.counted & ~m.hit & (m.scores >= MIN_SCORE)).sum()) for m in matchings)
+    ap = average_precision(matchings)
+    return {
+        "recall": round(recall, 4),
+        "precision": round(precision, 4),
+        "false_boxes": false,
+        "ap": round(ap, 4),
+    }
