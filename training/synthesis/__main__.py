@@ -7,6 +7,9 @@ sheet --pool DIR --out PNG|JPG        detector frames and landmark crops as netw
                                       with --topic camera|background|... every knob by picture
 page docs/synthesis.md                the page's tables, from the configuration
 sample --pool DIR --out PNG           one 16-bit frame (centikelvin) with a face
+sequence --head H --out CLIP.npz      film moving persons, with the truth in every frame:
+                                      --kind turning --seconds 5 --fps 9 --size 160x120
+                                      --camera radiometric|grey|clean --event freeze@1+2
 gate --pool DIR --out DIR             the small sets on which publishing judges a model, of a pool
                                       that no training sees
 """
@@ -16,11 +19,14 @@ import os
 from pathlib import Path
 
 from training.config import ConfigError, from_overrides
+from training.synthesis.clip_events import EVENTS, PlanError, parse_event
 from training.synthesis.config.person import PersonConfig
 from training.synthesis.head import HeadModelMissing
 from training.synthesis.importer import import_head
 from training.synthesis.page import with_tables
 from training.synthesis.pool import PLANS, PoolMissing, write_pool
+from training.synthesis.scripts import KINDS
+from training.synthesis.sequences import CAMERAS, SequencePlan, write_sequence
 from training.synthesis.sheets import TOPICS, sample_frame, write_gate, write_sheet
 
 
@@ -40,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     pool.add_argument("--rgb", action="store_true", help="in colour too, for pairs of both")
     pool.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
                       help="another PersonConfig, e.g. worn.glasses_chance=0")  # fmt: skip
+    _add_sequence(commands.add_parser("sequence", help="film moving persons"))
     for name in ("sheet", "sample", "gate"):
         look = commands.add_parser(name)
         look.add_argument("--pool", type=Path, required=True)
@@ -53,10 +60,40 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_sequence(film: argparse.ArgumentParser) -> None:
+    film.add_argument("--head", required=True, help="head model (.npz)")
+    film.add_argument("--out", type=Path, required=True)
+    film.add_argument("--kind", choices=list(KINDS), default="portrait")
+    film.add_argument("--seconds", type=float, default=5.0)
+    film.add_argument("--fps", type=float, default=9.0)
+    film.add_argument("--size", default="160x120", help="width x height in pixels")
+    film.add_argument("--seed", type=int, default=0)
+    film.add_argument("--camera", choices=list(CAMERAS), default="radiometric")
+    film.add_argument("--pan", action="store_true", help="the camera slowly turns")
+    film.add_argument("--event", action="append", default=[], metavar="KIND@START+SECONDS",
+                      help=f"what befalls the sensor: {', '.join(EVENTS)}")  # fmt: skip
+    film.add_argument("--sheet", type=Path, help="a picture of the clip with its landmarks")
+    film.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
+                      help="another PersonConfig, e.g. worn.glasses_chance=0")  # fmt: skip
+
+
+def _sequence(args: argparse.Namespace) -> str:
+    try:
+        width, height = (int(side) for side in args.size.split("x"))
+    except ValueError:
+        raise PlanError(f"size: {args.size!r} is not WIDTHxHEIGHT") from None
+    plan = SequencePlan(
+        args.kind, args.seconds, args.fps, width, height, args.seed, args.camera, args.pan,
+        tuple(parse_event(text) for text in args.event),
+    )  # fmt: skip
+    config = from_overrides(PersonConfig, args.set)
+    return write_sequence(args.out, args.head, plan, config, args.sheet)
+
+
 def main(arguments: list[str] | None = None) -> None:
     try:
         _run(_parser().parse_args(arguments))
-    except (ConfigError, HeadModelMissing, PoolMissing) as error:
+    except (ConfigError, HeadModelMissing, PoolMissing, PlanError) as error:
         raise SystemExit(str(error)) from None
 
 
@@ -71,6 +108,8 @@ def _run(args: argparse.Namespace) -> None:
             args.out, args.head, args.kind, args.persons, args.seed, args.workers, config, args.rgb
         )
         print(f"{count} {args.kind} persons in {args.out}")
+    elif args.command == "sequence":
+        print(_sequence(args))
     elif args.command == "sheet":
         write_sheet(args.pool, args.out, args.topic, args.seed, args.head)
     elif args.command == "page":

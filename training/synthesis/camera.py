@@ -30,20 +30,30 @@ class Exposure:
         return np.asarray((points + 0.5) * np.array(self.scale, np.float32) - 0.5, np.float32)
 
 
+@dataclass(frozen=True)
+class Temporal:
+    """A frame of a clip: what is new in each frame comes from `rng`, and the camera's own generator
+    begins anew with every frame. fixed: its fixed pattern / temporal noise."""
+
+    rng: np.random.Generator
+    fixed: float
+
+
 def expose(
     temperature: FloatArray,
     rng: np.random.Generator,
     camera: CameraConfig = DEFAULT.camera,
     pitch: float = 1.0,
+    temporal: Temporal | None = None,
 ) -> Exposure:
     """Degrees Celsius [H, W] to what a file of that camera would hold.
 
     Degrees (radiometric cameras) or 0-255 grey levels after the camera's own gain control.
     pitch: pixels of the scene for one of the sensor, below 1 for sensors finer than the scene:
-    blur and noise shrink with it.
+    blur and noise shrink with it. temporal: for one frame of a clip; else a picture by itself.
     """
     image = _optics(temperature, rng, camera, pitch)
-    image = _sensor_noise(image, rng, camera, pitch)
+    image = _sensor_noise(image, rng, camera, pitch, temporal)
     if rng.random() < camera.denoise_chance:
         image = _denoise(image, rng, camera)
     if rng.random() < camera.radiometric_chance:
@@ -106,12 +116,16 @@ def _smear(length: float, angle: float, trailing: bool) -> FloatArray:
 
 
 def _sensor_noise(
-    image: FloatArray, rng: np.random.Generator, camera: CameraConfig, pitch: float
-) -> FloatArray:
+    image: FloatArray, rng: np.random.Generator, camera: CameraConfig, pitch: float,
+    temporal: Temporal | None,
+) -> FloatArray:  # fmt: skip
     """Temporal noise and fixed pattern (alike in one picture), columns, rows, drift, in kelvin."""
     height, width = image.shape
     netd = log_uniform(camera.netd_k, rng) * pitch  # averaged over pixels where they are finer
-    image = image + np.float32(netd) * white_noise(height, width, rng)
+    noise = white_noise(height, width, rng)
+    if temporal is not None:
+        noise = np.float32(temporal.fixed) * noise + white_noise(height, width, temporal.rng)
+    image = image + np.float32(netd) * noise
     columns = netd * rng.uniform(*camera.columns_netd)
     if rng.random() < camera.stripes_chance:
         columns = rng.uniform(*camera.stripes_k) * pitch

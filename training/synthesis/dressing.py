@@ -6,6 +6,7 @@ Thermal pictures have no shading, so only silhouettes need geometry: hair and cl
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +18,7 @@ from training.synthesis.rasterizer import Canvas, grid_triangles
 
 CHANNELS = 4  # canonical x, y, z (cm); temperature (C)
 TEMPERATURE = 3
+HEAD_RADIUS = 8.0  # cm
 # Owners on the canvas: what a pixel shows. Temperatures are drawn with it, colours made from it.
 SKIN, BARE, TOP, SLEEVE, LEGS, MASK, HAIR, HEADWEAR, RIM, LENS = range(10)
 
@@ -30,6 +32,7 @@ class Wearer:
     posed: PosedHead
     ambient: float
     skin: float  # mean skin temperature
+    anchored: bool = False  # patterns are stuck to the head (clips), not to the layer
 
 
 def azimuth(canonical: FloatArray) -> FloatArray:
@@ -61,6 +64,23 @@ def material(wearer: Wearer, share: float, rng: np.random.Generator, spread: flo
     return np.asarray(base + scale * texture, np.float32)
 
 
+def stuck(wearer: Wearer, field: FloatArray, canonical: FloatArray) -> FloatArray:
+    """A pattern [H, W] of the layer where `canonical` [H, W, 3] says that the head is now.
+
+    Wrapped about the head's axis, so that it turns with the head; unchanged for who is not
+    anchored: a picture by itself does not show the difference.
+    """
+    if not wearer.anchored:
+        return field
+    height, width = field.shape
+    scale = wearer.posed.scale
+    around = np.arctan2(canonical[..., 0], canonical[..., 2] - 0.5) * HEAD_RADIUS
+    x = (width / 2 + scale * around).astype(np.float32)
+    y = (height / 2 - scale * canonical[..., 1]).astype(np.float32)
+    moved = cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    return np.asarray(moved, np.float32)
+
+
 def draw_sheet(
     canvas: Canvas, wearer: Wearer, points: FloatArray, field: FloatArray, owner: int,
     places: FloatArray | None = None,
@@ -77,5 +97,10 @@ def draw_sheet(
     if places is not None:
         attributes[:, :3] = places.reshape(-1, 3)
     sheet.draw(wearer.posed.project(flat), triangles, attributes, owner)
+    if wearer.anchored:
+        own = Canvas(*wearer.posed.size, CHANNELS)
+        spots = np.column_stack([points.reshape(-1, 3), np.zeros(len(flat))])
+        own.draw(wearer.posed.project(flat), triangles, spots.astype(np.float32), owner)
+        field = stuck(wearer, field, own.values[..., :3])
     sheet.values[..., TEMPERATURE] = field
     canvas.merge(sheet, sheet.owner >= 0)

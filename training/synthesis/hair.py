@@ -14,6 +14,7 @@ from training.synthesis.dressing import (
     draw_sheet,
     draw_shell,
     material,
+    stuck,
 )
 from training.synthesis.fields import image_noise, smoothstep
 from training.synthesis.rasterizer import Canvas
@@ -53,6 +54,7 @@ def add_hair(canvas: Canvas, wearer: Wearer, rng: np.random.Generator, config: H
     strands = rng.uniform(0.3, 1.0) * image_noise(*size, rng.uniform(10, 40), rng)
     if rng.random() < config.locks_chance:  # locks that hang deeper here and there
         strands += rng.uniform(0.5, 1.6) * image_noise(*size, rng.uniform(6, 20), rng)
+    strands = stuck(wearer, strands, canonical)
     above = canonical[..., 1] - np.interp(azimuth(canonical), _AZIMUTHS, line) + strands
     if style in FRINGES or style == "parted":  # swept to one side
         above += rng.normal(0, 0.15) * canonical[..., 0]
@@ -60,7 +62,7 @@ def add_hair(canvas: Canvas, wearer: Wearer, rng: np.random.Generator, config: H
         above[(np.abs(canonical[..., 0]) > 7.5) & (canonical[..., 1] < 5.0)] = -1.0
     shaded = rng.random() < 1 - config.sun_chance
     share = rng.uniform(*config.share) if shaded else rng.uniform(*config.sun_share)
-    field = material(wearer, share, rng, rng.uniform(0.4, 1.4))
+    field = stuck(wearer, material(wearer, share, rng, rng.uniform(0.4, 1.4)), canonical)
     # Thin hair at the hairline lets the warm skin through.
     thin = 1 - smoothstep(0.0, rng.uniform(0.3, 2.5), above)
     field = field + thin * rng.uniform(0.1, 0.7) * (wearer.skin - field)
@@ -106,7 +108,10 @@ def add_beard(
     if kind == "none":
         return None
     x, y = np.abs(canvas.values[..., 0]), canvas.values[..., 1]
-    noise = 0.4 * image_noise(*wearer.posed.size, rng.uniform(15, 50), rng)
+    canonical = canvas.values[..., :3]
+    noise = stuck(
+        wearer, 0.4 * image_noise(*wearer.posed.size, rng.uniform(15, 50), rng), canonical
+    )
     # What stays free of hair: all of the lips, or only their middle, or next to nothing.
     lips = (x / rng.uniform(1.2, 2.7)) ** 2 + ((y + 3.6) / rng.uniform(0.3, 1.1)) ** 2 - 1.0
     lower = -rng.uniform(2.6, 3.6) - rng.uniform(0.0, 0.6) * np.maximum(x - 1.5, 0.0)
@@ -130,7 +135,7 @@ def add_beard(
     temperature = canvas.values[..., TEMPERATURE]
     cool = wearer.ambient + (1 - drop) * (temperature - wearer.ambient) + 0.3 * noise
     if rng.random() < config.hairs_chance:  # single hairs
-        fine = image_noise(*wearer.posed.size, rng.uniform(60, 140), rng)
+        fine = stuck(wearer, image_noise(*wearer.posed.size, rng.uniform(60, 140), rng), canonical)
         cool += rng.uniform(0.02, 0.10) * drop * (wearer.skin - wearer.ambient) * fine
     canvas.values[..., TEMPERATURE] = temperature + amount * (cool - temperature)
     return np.asarray(amount, np.float32)

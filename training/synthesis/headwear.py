@@ -16,6 +16,7 @@ from training.synthesis.dressing import (
     draw_sheet,
     draw_shell,
     material,
+    stuck,
 )
 from training.synthesis.fields import smoothstep
 from training.synthesis.rasterizer import Canvas
@@ -49,7 +50,7 @@ def add_headwear(
     else:
         where = _from_face(canonical) > opening
     field = material(wearer, rng.uniform(*config.headwear_share), rng, rng.uniform(0.3, 1.2))
-    cover.values[..., TEMPERATURE] = field
+    cover.values[..., TEMPERATURE] = stuck(wearer, field, canonical)
     canvas.merge(cover, drawn & where)
     if kind == "cap" and rng.random() < config.visor_chance:
         _add_visor(canvas, wearer, brim, rng, config)
@@ -106,7 +107,7 @@ def add_mask(canvas: Canvas, wearer: Wearer, rng: np.random.Generator, config: W
     edge = top - 0.25 * np.abs(canonical[..., 0]) ** 1.2 * (not scarf)
     where = (canonical[..., 1] < edge) & (canonical[..., 1] > bottom)
     where &= azimuth(canonical) < side
-    field = material(wearer, rng.uniform(*config.mask_share), rng, 0.6)
+    field = stuck(wearer, material(wearer, rng.uniform(*config.mask_share), rng, 0.6), canonical)
     breath = np.exp(-((canonical[..., 0] / 2.5) ** 2 + ((canonical[..., 1] + 2) / 2.0) ** 2))
     cover.values[..., TEMPERATURE] = field + breath * rng.normal(0, config.breath_k)
     canvas.merge(cover, drawn & where)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from training.synthesis.config import DEFAULT, PERSON, SOURCES
+from training.synthesis.config import DEFAULT, MOTION, PERSON, SOURCES
 from training.synthesis.config.skin import PRIORS
 
 _PLACE = re.compile(r"<!-- (knobs \w+|sources|regions) -->\n.*?<!-- end -->", re.DOTALL)
@@ -14,8 +14,8 @@ _PLACE = re.compile(r"<!-- (knobs \w+|sources|regions) -->\n.*?<!-- end -->", re
 def with_tables(page: str) -> str:
     """The page with what stands between `<!-- knobs camera -->` and `<!-- end -->` made anew.
 
-    Rooms are `camera` and so on, `person`, and the person's own: `hair` ... Raises KeyError for
-    one that there is not.
+    Rooms are `camera` and so on, `person`, the person's own (`hair` ...) and `motion`. Raises
+    KeyError for one that there is not.
     """
 
     def fill(place: re.Match[str]) -> str:
@@ -37,7 +37,7 @@ def _room(name: str) -> Any:
         for config in (DEFAULT, PERSON)
         for item in fields(config)
     }
-    return {**rooms, "person": PERSON}[name]
+    return {**rooms, "person": PERSON, "motion": MOTION}[name]
 
 
 def _table(room: Any) -> str:

@@ -15,7 +15,7 @@ from training.synthesis.facts import PersonFacts
 from training.synthesis.hair import add_beard, add_hair
 from training.synthesis.head import HeadModel
 from training.synthesis.headwear import add_glasses, add_headwear, add_mask
-from training.synthesis.pose import pose_head, sample_pose, sample_shape
+from training.synthesis.pose import PosedHead, pose_head, sample_pose, sample_shape
 from training.synthesis.rasterizer import Canvas
 from training.synthesis.rgb import Dressed, paint_person
 from training.synthesis.thermal import Anatomy, apparent
@@ -72,38 +72,52 @@ def render_person(
     centre = plan.width * (0.5 + jitter[0]), plan.height * (plan.head_at + jitter[1])
     face_pixels, size = log_uniform(plan.face_pixels, rng), (plan.height, plan.width)
     posed = pose_head(head, shaped, pose, rng, config.pose, face_pixels, size, centre)
+    colour_rng = np.random.default_rng((*seed, COLOUR_DRAWS)) if rgb else None
+    return dress(head, anatomy, shaped, posed, rng, config, turned_away, colour_rng)
 
+
+def dress(
+    head: HeadModel, anatomy: Anatomy, shaped: FloatArray, posed: PosedHead,
+    rng: np.random.Generator, config: PersonConfig, away: bool = False,
+    colour_rng: np.random.Generator | None = None, anchored: bool = False,
+) -> Person:  # fmt: skip
+    """Skin, clothes, hair and all that is worn, drawn on a posed head.
+
+    shaped [V, 3]: the head before it was turned. What is drawn from `rng`, and how often, does not
+    depend on the pose: the same generator dresses the same person in the next frame, with patterns
+    that turn with the head if they are `anchored`. colour_rng: in colour too.
+    """
     ambient = sample_ambient(rng, config)
     skin = anatomy.skin(ambient, rng, config.skin)
-    canvas = Canvas(plan.height, plan.width, dressing.CHANNELS)
+    canvas = Canvas(*posed.size, dressing.CHANNELS)
     reflected = ambient + rng.normal(0, config.skin.reflected_k)
     emissivity = float(rng.normal(config.skin.emissivity, config.skin.emissivity_spread))
     seen = apparent(skin, posed.cosine, reflected, emissivity)
     attributes = np.column_stack([head.neutral, seen]).astype(np.float32)
     canvas.draw(posed.image, head.triangles, attributes, dressing.SKIN)
-    wearer = dressing.Wearer(head, shaped, posed, ambient, float(np.median(skin)))
+    mean = float(np.median(skin))
+    wearer = dressing.Wearer(head, shaped, posed, ambient, mean, anchored)
     beard = add_beard(canvas, wearer, rng, config.hair)
     add_body(canvas, wearer, rng, config.body)
     mask = add_mask(canvas, wearer, rng, config.worn)
     fringe = add_hair(canvas, wearer, rng, config.hair)
     headwear = add_headwear(canvas, wearer, rng, config.worn)
-    without_glasses = canvas.copy() if rgb else canvas
+    without_glasses = canvas.copy() if colour_rng is not None else canvas
     glasses = add_glasses(canvas, wearer, rng, config.worn)
     colours = None
-    if rgb:
+    if colour_rng is not None:
         dressed = Dressed(canvas, without_glasses, beard)
-        own = np.random.default_rng((*seed, COLOUR_DRAWS))
-        colours = paint_person(dressed, wearer, anatomy, own, config.colour)
+        colours = paint_person(dressed, wearer, anatomy, colour_rng, config.colour)
     return Person(
         temperature=canvas.values[..., dressing.TEMPERATURE],
         cover=canvas.owner >= 0,
         landmarks=posed.landmarks,
         facts=PersonFacts(
-            pose.yaw,
-            pose.pitch,
-            pose.roll,
+            posed.pose.yaw,
+            posed.pose.pitch,
+            posed.pose.roll,
             ambient,
-            turned_away,
+            away,
             glasses=glasses,
             mask=mask,
             headwear=headwear,

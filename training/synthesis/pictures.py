@@ -1,6 +1,7 @@
 """Pictures to look at: labels drawn on samples, and sheets of labelled rows."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,6 +16,13 @@ GREEN, RED = (0, 255, 0), (0, 0, 255)
 def grey(values: FloatArray) -> ByteArray:
     """Any values [H, W] as serving would normalise them: uint8 [H, W]."""
     return normalise(values, inside=np.ones(values.shape, bool))
+
+
+def write_picture(out: Path, picture: ByteArray) -> None:
+    """Write a sheet (uint8 BGR) as PNG, or as JPEG of a size to be committed."""
+    out.parent.mkdir(parents=True, exist_ok=True)  # OpenCV would write nothing and say nothing
+    how = [cv2.IMWRITE_JPEG_QUALITY, 72] if out.suffix == ".jpg" else []
+    cv2.imwrite(str(out), picture, how)
 
 
 def dotted(image: ByteArray, points: FloatArray, weight: FloatArray) -> ByteArray:

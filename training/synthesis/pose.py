@@ -11,6 +11,7 @@ from training.synthesis.head import HeadModel, jaw_outward
 from training.synthesis.rasterizer import vertex_normals
 
 NECK_PIVOT = np.array([0.0, -9.0, 0.0], np.float32)  # cm; where the neck bends
+FACE_CM = 14.2  # side of the mean frontal face's landmark box
 SYMMETRIC = ("Blink", "Squint", "Wide", "Smile", "Frown", "Stretch", "Press", "Sneer", "Puff",
              "LowerDown", "UpperUp", "Dimple", "Down_", "OuterUp", "InnerUp")  # fmt: skip
 
@@ -158,7 +159,7 @@ def pose_head(
     turned = (vertices - NECK_PIVOT) @ rotation.T * (1 - toward_body)
     turned = turned + (vertices - NECK_PIVOT) @ body.T * toward_body
     turned = (turned + NECK_PIVOT @ rotation.T).astype(np.float32)
-    scale = face_pixels / 14.2  # the box of the mean frontal face is 14.2 cm a side
+    scale = face_pixels / FACE_CM
     image = project(turned, scale, pose.distance, centre)
     normals = vertex_normals(turned, head.triangles)
     view = np.array([0, 0, pose.distance], np.float32) - turned
@@ -179,10 +180,14 @@ def pose_head(
     )
 
 
-def landmark_pixels(head: HeadModel, image: FloatArray, roll: float) -> FloatArray:
+def landmark_pixels(
+    head: HeadModel, image: FloatArray, roll: float, softness: float = 0.0
+) -> FloatArray:
     """The 68 landmarks [68, 2]: fixed vertices, and the jaw on its visible contour.
 
     Each jaw point is the vertex of its strip that lies furthest outward in the roll-aligned view.
+    softness: pixels; above 0, vertices about as far out as that one share the point by their
+    reach, so that it glides along the strip as a head turns, and does not hop.
     """
     points = image[head.landmarks, :2].copy()
     r = np.deg2rad(roll)
@@ -193,5 +198,10 @@ def landmark_pixels(head: HeadModel, image: FloatArray, roll: float) -> FloatArr
             [out_x * np.cos(r) - out_y * np.sin(r), -(out_x * np.sin(r) + out_y * np.cos(r))]
         )
         strip = image[head.strips[index], :2]
-        points[index] = strip[(strip @ direction).argmax()]
+        reach = strip @ direction
+        if softness > 0:
+            share = np.exp((reach - reach.max()) / softness)
+            points[index] = share @ strip / share.sum()
+        else:
+            points[index] = strip[reach.argmax()]
     return points

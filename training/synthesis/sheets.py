@@ -14,7 +14,7 @@ from training.synthesis.frames import compose_frame, detector_view
 from training.synthesis.gallery_person import person_sheet
 from training.synthesis.gallery_rgb import rgb_sheet
 from training.synthesis.head import HeadModelMissing
-from training.synthesis.pictures import boxed, dotted, sheet
+from training.synthesis.pictures import boxed, dotted, sheet, write_picture
 from training.synthesis.pool import Pool
 from training.synthesis.views import landmark_view
 
@@ -44,9 +44,7 @@ def write_sheet(pool: Path, out: Path, topic: str, seed: int, head: Path | None 
             "view": lambda: gallery.view_sheet(portraits, seed),
             "frame": lambda: gallery.frame_sheet(portraits, figures, seed),
         }[topic]()
-    out.parent.mkdir(parents=True, exist_ok=True)  # OpenCV would write nothing and say nothing
-    how = [cv2.IMWRITE_JPEG_QUALITY, 72] if out.suffix == ".jpg" else []
-    cv2.imwrite(str(out), picture, how)
+    write_picture(out, picture)
 
 
 def overview(portraits: Pool, figures: Pool, seed: int) -> ByteArray:

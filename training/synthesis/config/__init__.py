@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from training.synthesis.config.camera import CameraConfig
 from training.synthesis.config.knobs import differences
+from training.synthesis.config.motion import MotionConfig
 from training.synthesis.config.person import PersonConfig
 from training.synthesis.config.rgb import RgbConfig
 from training.synthesis.config.scene import (
@@ -38,6 +39,18 @@ SOURCES: Final = {
     "A": "anatomy: irises are 11-12 mm wide, pupils 2-6 mm",
     "B": "black bodies in sRGB, M. Charity's table",
     "N": "EMVA standard 1288: shot and read noise of image sensors",
+    "T": "D. Winter: Human balance and posture control during standing and walking (Gait & Posture"
+    " 3, 1995)",
+    "K": "A. Bentivoglio et al.: Analysis of blink rate patterns (Movement Disorders 12, 1997); F."
+    " VanderWerf et al.: Eyelid movements (J Neurophysiol 89, 2003)",
+    "C": "C. Chandrasekaran et al.: The natural statistics of audiovisual speech (PLoS Comput Biol"
+    " 5, 2009)",
+    "H": "U. Hadar et al.: Kinematics of head movements accompanying speech during conversation"
+    " (Human Movement Science 2, 1983)",
+    "G": "D. Guitton, M. Volle: Gaze control in humans (J Neurophysiol 58, 1987)",
+    "O": "R. Bohannon: Comfortable and maximum walking speed (Age and Ageing 26, 1997)",
+    "R": "E. Hirasaki et al.: Effects of walking velocity on vertical head and body movements"
+    " during locomotion (Exp Brain Res 127, 1999)",
     "E": "estimate: what published pictures look like; not measured",
 }
 
@@ -60,3 +73,4 @@ class SynthesisConfig:
 
 DEFAULT: Final = SynthesisConfig()
 PERSON: Final = PersonConfig()
+MOTION: Final = MotionConfig()

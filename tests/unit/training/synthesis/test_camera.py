@@ -6,7 +6,7 @@ import pytest
 
 from service.entities import FloatArray
 from training.synthesis.backgrounds import background
-from training.synthesis.camera import _optics, expose
+from training.synthesis.camera import Temporal, _optics, expose
 from training.synthesis.config import DEFAULT
 from training.synthesis.config.camera import CameraConfig
 from training.synthesis.display import _enlarged
@@ -109,6 +109,26 @@ def test_noise_has_the_deviation_it_says() -> None:
     assert 0.095 < values.std() < 0.105
     finer = expose(flat, np.random.default_rng(0), camera, pitch=0.5).values
     assert 0.045 < finer.std() < 0.055  # each pixel is the mean of four
+
+
+def test_noise_in_a_clip_is_new_and_the_cameras_pattern_stays() -> None:
+    flat = np.full((200, 200), 25.0, np.float32)
+    camera = _only(
+        radiometric_chance=1.0, radiometric_negated=0.0, netd_k=(0.1, 0.1), columns_netd=(0.5, 0.5)
+    )
+    frames = np.stack([
+        expose(
+            flat, np.random.default_rng(1), camera,
+            temporal=Temporal(np.random.default_rng((2, i)), fixed=0.5),
+        ).values
+        for i in range(16)
+    ])  # fmt: skip
+    new = (frames - frames.mean(axis=0)).std()
+    assert 0.09 < new < 0.105
+    stays = frames.mean(axis=0)
+    columns = stays.mean(axis=0)
+    assert 0.035 < columns.std() < 0.065
+    assert 0.045 < (stays - columns).std() < 0.062  # the pattern, and a quarter of the noise
 
 
 def test_enlarged_pictures_take_their_points_along() -> None:

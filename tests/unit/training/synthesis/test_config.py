@@ -8,7 +8,7 @@ import pytest
 
 from training.config import ConfigError, from_overrides
 from training.synthesis.backgrounds import DRAW
-from training.synthesis.config import DEFAULT, PERSON, SOURCES, SynthesisConfig
+from training.synthesis.config import DEFAULT, MOTION, PERSON, SOURCES, SynthesisConfig
 from training.synthesis.config.camera import CameraConfig
 from training.synthesis.config.knobs import log_uniform, pick
 from training.synthesis.config.person import HairConfig
@@ -34,7 +34,7 @@ def _knobs(config: Any) -> list[tuple[str, Any, Any]]:
 
 
 def test_every_knob_says_what_it_is_and_where_its_figures_come_from() -> None:
-    for name, value, note in _knobs(DEFAULT) + _knobs(PERSON):
+    for name, value, note in _knobs(DEFAULT) + _knobs(PERSON) + _knobs(MOTION):
         assert note["what"] and note["source"], name
         assert "|" not in note["what"] + note["source"], f"{name}: would break the page's table"
         assert set(re.findall(r"\[(\w)\]", note["source"])) <= set(SOURCES), name
@@ -48,7 +48,7 @@ def test_the_page_agrees_with_the_configuration() -> None:
     page = PAGE.read_text()
     hint = "run `python -m training.synthesis page docs/synthesis.md`"
     assert with_tables(page) == page, hint
-    for name, _, _ in _knobs(DEFAULT) + _knobs(PERSON):
+    for name, _, _ in _knobs(DEFAULT) + _knobs(PERSON) + _knobs(MOTION):
         assert f"| `{name}` |" in page, f"{name} is not on the page; {hint}"
     for picture in re.findall(r"!\[.*?\]\((.*?)\)", page):
         assert (PAGE.parent / picture).is_file()
