@@ -6,6 +6,7 @@ between cameras and even between a file's directory and its records, so each is 
 """
 
 import struct
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,14 +29,19 @@ _FLOATS: Final = {
     "alpha1": 112, "alpha2": 116, "beta1": 120, "beta2": 124, "x": 128, "r2": 780,
 }  # fmt: skip
 _OFFSET_AT: Final = 776  # Planck's O, an int32
+_RECORDED_AT: Final = 900  # a uint32 of seconds, then one whose lower half is the milliseconds
 
 
 @dataclass(frozen=True)
 class RawThermal:
-    """raw: uint16 `[H, W]`, the sensor's counts. calibration: None if the file carries none."""
+    """raw: uint16 `[H, W]`, the sensor's counts. calibration: None if the file carries none.
+
+    recorded: when, by the camera's clock, in seconds since 1970 to a thousandth; None if not told.
+    """
 
     raw: NDArray[np.uint16]
     calibration: Calibration | None
+    recorded: float | None = None
 
 
 def find_flir(data: bytes) -> bytes | None:
@@ -65,21 +71,32 @@ def find_flir(data: bytes) -> bytes | None:
     return b"".join(parts[index] for index in sorted(parts))
 
 
-def read_fff(fff: bytes, max_pixels: int) -> RawThermal:
+def read_fff(
+    fff: bytes, max_pixels: int, read_jpeg: Callable[[bytes], NDArray[np.uint16]] | None = None
+) -> RawThermal:
     """The raw frame and calibration.
 
+    read_jpeg: decodes a raw frame stored as lossless JPEG to uint16 `[H, W]`, as recordings do.
     Errors: BrokenImage for damage, InputTooLarge above `max_pixels`, UnsupportedFormat for a raw
     frame that is compressed in another way than PNG.
     """
     records = _records(fff)
     if _RAW not in records:
         raise BrokenImage("the radiometric JPEG holds no raw thermal frame")
-    raw = _raw_frame(records[_RAW], max_pixels)
-    return RawThermal(raw, _calibration(records[_CAMERA]) if _CAMERA in records else None)
+    raw = _raw_frame(records[_RAW], max_pixels, read_jpeg)
+    if _CAMERA not in records:
+        return RawThermal(raw, None)
+    camera = records[_CAMERA]
+    return RawThermal(raw, _calibration(camera), _recorded(camera))
 
 
-def _records(fff: bytes) -> dict[int, bytes]:
-    """The first record of each type."""
+def fff_end(fff: bytes) -> int:
+    """Where the last record ends, in bytes from the beginning; of `fff` the directory is enough."""
+    return max(offset + length for _, offset, length in _directory(fff))
+
+
+def _directory(fff: bytes) -> Iterator[tuple[int, int, int]]:
+    """Type, offset and length of each record."""
     if not fff.startswith((b"FFF\x00", b"AFF\x00")) or len(fff) < 64:
         raise BrokenImage("the radiometric JPEG's thermal part is damaged: no FFF header")
     # The version, 100 to a few hundred, is small in the right byte order alone.
@@ -87,9 +104,15 @@ def _records(fff: bytes) -> dict[int, bytes]:
     start, count = struct.unpack_from(order + "II", fff, 24)
     if not 1 <= count <= 1024 or start + 32 * count > len(fff):
         raise BrokenImage("the radiometric JPEG's thermal part is damaged: its directory")
-    records: dict[int, bytes] = {}
     for entry in range(start, start + 32 * count, 32):
         kind, _, _, _, offset, length = struct.unpack_from(order + "HHIIII", fff, entry)
+        yield kind, offset, length
+
+
+def _records(fff: bytes) -> dict[int, bytes]:
+    """The first record of each type."""
+    records: dict[int, bytes] = {}
+    for kind, offset, length in _directory(fff):
         if kind not in (_RAW, _CAMERA) or kind in records:
             continue
         if offset + length > len(fff):
@@ -107,7 +130,9 @@ def _record_order(record: bytes) -> str:
     raise BrokenImage("a record of the radiometric JPEG's thermal part is damaged")
 
 
-def _raw_frame(record: bytes, max_pixels: int) -> NDArray[np.uint16]:
+def _raw_frame(
+    record: bytes, max_pixels: int, read_jpeg: Callable[[bytes], NDArray[np.uint16]] | None
+) -> NDArray[np.uint16]:
     if len(record) <= _PIXELS_AT:
         raise BrokenImage("the raw thermal frame is truncated")
     order = _record_order(record)
@@ -117,7 +142,9 @@ def _raw_frame(record: bytes, max_pixels: int) -> NDArray[np.uint16]:
     if pixels.startswith(b"\x89PNG"):
         return _raw_png(pixels, width, height, swapped=order == "<")
     if pixels.startswith(b"\xff\xd8\xff") and len(pixels) < 2 * width * height:
-        raise UnsupportedFormat("a raw thermal frame stored as JPEG is not read")
+        if read_jpeg is None:
+            raise UnsupportedFormat("a raw thermal frame stored as JPEG is not read")
+        return _same_size(read_jpeg(pixels), width, height)
     if len(pixels) < 2 * width * height:
         raise BrokenImage("the raw thermal frame is truncated")
     flat = np.frombuffer(pixels, order + "u2", width * height)
@@ -135,6 +162,12 @@ def _raw_png(data: bytes, width: int, height: int, *, swapped: bool) -> NDArray[
     return raw.byteswap() if swapped else raw
 
 
+def _same_size(raw: NDArray[np.uint16], width: int, height: int) -> NDArray[np.uint16]:
+    if raw.shape != (height, width) or raw.dtype != np.uint16:
+        raise BrokenImage("the raw thermal frame's size contradicts itself")
+    return raw
+
+
 def _calibration(record: bytes) -> Calibration:
     order = _record_order(record)
     if len(record) < 784:
@@ -144,3 +177,10 @@ def _calibration(record: bytes) -> Calibration:
         for name, offset in _FLOATS.items()
     }
     return Calibration(o=float(struct.unpack_from(order + "i", record, _OFFSET_AT)[0]), **values)
+
+
+def _recorded(record: bytes) -> float | None:
+    if len(record) < _RECORDED_AT + 8:
+        return None
+    seconds, rest = struct.unpack_from(_record_order(record) + "II", record, _RECORDED_AT)
+    return seconds + (rest & 0xFFFF) / 1000 if seconds else None

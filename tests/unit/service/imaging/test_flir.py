@@ -5,11 +5,12 @@ import struct
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from service.entities import Unit
 from service.errors import BrokenImage, InputTooLarge, InvalidOption, UnsupportedFormat
 from service.imaging.decode import DecodeOptions, decode_image
-from service.imaging.flir import find_flir
+from service.imaging.flir import fff_end, find_flir, read_fff
 from tests.unit.service.imaging.files import (
     SENSOR,
     SENSOR_O,
@@ -30,7 +31,7 @@ def counts_of(celsius: float) -> float:
 
 
 SCENE = 20.0 + 15.0 * ramp(41, 31).astype(np.float64)
-RAW = np.vectorize(counts_of)(SCENE).round().astype(np.uint16)
+RAW: NDArray[np.uint16] = np.vectorize(counts_of)(SCENE).round().astype(np.uint16)
 BLACK_BODY = {"emissivity": 1.0, "distance": 0.0}  # nothing in between, nothing reflected
 
 
@@ -196,3 +197,40 @@ def test_a_raw_frame_stored_as_jpeg_is_unsupported() -> None:
 
 def test_an_ordinary_jpeg_has_no_thermal_part() -> None:
     assert find_flir(encode(".jpg", (ramp() * 255).astype(np.uint8))) is None
+
+
+def test_where_the_records_end_is_known_by_the_directory_alone() -> None:
+    content = fff([(32, camera_record("<")), (1, raw_record(RAW, "<", as_png=False))])
+    assert fff_end(content) == len(content)
+    assert fff_end(content[:200]) == len(content)
+    with pytest.raises(BrokenImage, match="FFF header"):
+        fff_end(content[1:])
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_when_it_was_recorded(order: str) -> None:
+    camera = bytearray(camera_record(order))
+    raw = raw_record(RAW, order, as_png=False)
+    assert read_fff(fff([(32, bytes(camera)), (1, raw)]), RAW.size).recorded is None
+    assert read_fff(fff([(32, bytes(camera[:900])), (1, raw)]), RAW.size).recorded is None
+    assert read_fff(fff([(1, raw)]), RAW.size).recorded is None
+    struct.pack_into(order + "II", camera, 900, 1_600_000_000, 0xABC0000 + 250)
+    content = read_fff(fff([(32, bytes(camera)), (1, raw)]), RAW.size)
+    assert content.recorded == 1_600_000_000.25
+
+
+def test_a_caller_may_bring_a_decoder_for_raw_frames_stored_as_jpeg() -> None:
+    jpeg = b"\xff\xd8\xff\xf7 lossless"
+    content = fff([(1, raw_record(RAW, "<", as_png=False)[:32] + jpeg)])
+    given = []
+
+    def read(data: bytes) -> NDArray[np.uint16]:
+        given.append(data)
+        return RAW
+
+    np.testing.assert_array_equal(read_fff(content, RAW.size, read).raw, RAW)
+    assert given == [jpeg]
+    with pytest.raises(BrokenImage, match="contradicts"):
+        read_fff(content, RAW.size, lambda _: RAW[1:])
+    with pytest.raises(UnsupportedFormat):
+        read_fff(content, RAW.size)
