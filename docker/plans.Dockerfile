@@ -1,9 +1,9 @@
 # Builds TensorRT plans for the GPU of this machine. From the root of the repository:
 #   docker build -f docker/plans.Dockerfile -t thermal-landmarks/plans:0.1.0 .
-# NVIDIA's image of the same month as Triton's (triton.Dockerfile): the same TensorRT, or Triton
-# could not read the plans. Move both tags together. Never built or run by the project's tests: they
-# have no GPU.
-FROM nvcr.io/nvidia/tensorrt:26.09-py3
+# NVIDIA's image of the same month as Triton's (triton.Dockerfile): the same TensorRT (11.2.1), or
+# Triton could not read the plans. Move both tags together. Never built or run by the project's
+# tests: they have no GPU.
+FROM nvcr.io/nvidia/tensorrt:26.08-py3
 WORKDIR /opt/thermal
 COPY pyproject.toml README.md LICENSE ./
 COPY service service

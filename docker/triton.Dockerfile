@@ -1,10 +1,10 @@
 # Triton for the same model repository. From the root of the repository:
 #   docker build -f docker/triton.Dockerfile -t thermal-landmarks/triton:0.1.0 .
 #   ... --target baked          with model_repository/ inside
-# NVIDIA's image, pinned by tag, with its own backends: ONNX Runtime and TensorRT. Plans fit one
-# major version of TensorRT: build them anew when this tag moves. To pin by digest too, append the
-# `@sha256:...` that `docker buildx imagetools inspect` prints for it.
-FROM nvcr.io/nvidia/tritonserver:26.09-py3 AS runtime
+# NVIDIA's image, pinned by tag, with its own backends: ONNX Runtime 1.28.0 and TensorRT. Plans fit
+# one version of TensorRT: move this tag together with that of plans.Dockerfile, and build them anew.
+# To pin by digest too, append the `@sha256:...` that `docker buildx imagetools inspect` prints.
+FROM nvcr.io/nvidia/tritonserver:26.08-py3 AS runtime
 # The image's own user triton-server, as a number.
 USER 1000:1000
 EXPOSE 8001 8002

@@ -13,13 +13,11 @@ from service.entries import Entry, Model, State, scan
 from service.errors import BackendError, BackendUnavailable, VariantUnavailable
 from service.loading import Loader, refuse
 from service.telemetry import Telemetry, request_id
+from service.walk import first_ready
 
 log = logging.getLogger("thermal.catalogue")
 
 _GONE: Final = "its folder is gone; what was loaded from it serves on"
-
-# `auto` walks these: the most accurate first, the next one when that is missing or refused.
-FALLBACK: Final = ("fp32", "fp16", "int8")
 
 
 class Catalogue:
@@ -43,7 +41,6 @@ class Catalogue:
         self._repository, self._engines, self._only = repository, engines, only
         self._default = default_variant, default_precision
         self._default_detector = default_detector
-        self._walks: dict[tuple[str, str | None, str, int | None], tuple[Entry, ...]] = {}
         self._loader = Loader(repository, telemetry, grace)
         self._lock = asyncio.Lock()  # loads never overlap
         self._list([Entry(found) for found in scan(repository, engines, only)])
@@ -55,7 +52,6 @@ class Catalogue:
 
     def _list(self, entries: Iterable[Entry]) -> None:
         self.entries = tuple(sorted(entries, key=lambda entry: entry.name))
-        self._walks.clear()
         cards = [entry.card for entry in self.entries if entry.card is not None]
         self._detector_sizes = sorted({c.input_size[0] for c in cards if c.task == "detector"})
 
@@ -102,7 +98,7 @@ class Catalogue:
             gone = set(known) - {one.name for one in found}
             for one in changed:
                 entry = known.setdefault(one.name, Entry(one))
-                with suppress(BackendUnavailable):  # nothing has changed: the next look tries again
+                with suppress(BackendError):  # nothing has changed: the next look tries again
                     await self._loader.bring_up(entry, one, backend)
             for name in gone:
                 self._let_go(known, name)
@@ -124,10 +120,12 @@ class Catalogue:
         VariantUnavailable lists what there is; BackendUnavailable when the default itself is
         missing, or the model is still loading.
         """
-        walk = self._walk("landmarks", variant or self._default[0], precision or self._default[1])
-        if found := _first_ready(walk, request_id.get()):
+        fitting = self._fitting(
+            "landmarks", variant or self._default[0], precision or self._default[1]
+        )
+        if found := first_ready(fitting, request_id.get()):
             return found
-        if any(entry.state is State.LOADING for entry in walk):
+        if any(entry.state is State.LOADING for entry in fitting):
             raise BackendUnavailable("the model is still loading")
         available = self.available()
         if variant is None and precision is None:
@@ -146,15 +144,15 @@ class Catalogue:
         wanted, precision = size or self._default_detector, precision or self._default[1]
         request = request_id.get()
         by_size = {
-            side: _first_ready(self._walk("detector", None, precision, side), request)
-            or _first_ready(self._walk("detector", None, "auto", side), request)
+            side: first_ready(self._fitting("detector", None, precision, side), request)
+            or first_ready(self._fitting("detector", None, "auto", side), request)
             for side in self._detector_sizes
         }
-        fitting = [side for side in by_size if wanted in ("auto", str(side))]
-        if found := tuple(model for side in fitting if (model := by_size[side])):
+        sides = [side for side in by_size if wanted in ("auto", str(side))]
+        if found := tuple(model for side in sides if (model := by_size[side])):
             return found
-        walks = [self._walk("detector", None, "auto", side) for side in fitting]
-        if any(entry.state is State.LOADING for walk in walks for entry in walk):
+        fitting = (self._fitting("detector", None, "auto", side) for side in sides)
+        if any(entry.state is State.LOADING for entries in fitting for entry in entries):
             raise BackendUnavailable("the face detector is still loading")
         if size in (None, "auto"):
             raise BackendUnavailable("no face detector is loaded; boxes may be sent instead")
@@ -173,59 +171,51 @@ class Catalogue:
     def missing(self) -> list[str]:
         """What keeps a request without options from being served; empty when nothing does."""
         needs = self._needs().items()
-        return [f"{need}: {_why(walk)}" for need, walk in needs if not _first_ready(walk)]
+        return [f"{need}: {_why(fitting)}" for need, fitting in needs if not first_ready(fitting)]
 
     def default_models(self) -> list[Model]:
         """The models that a request without options runs on, as far as they serve."""
-        found = (_first_ready(walk) for walk in self._needs().values())
+        found = (first_ready(fitting) for fitting in self._needs().values())
         return [model for model in found if model]
 
-    def _needs(self) -> dict[str, tuple[Entry, ...]]:
+    def auto_models(self) -> list[Model]:
+        """What precision `auto` takes now: for each detector size, then for each variant."""
+        cards = [entry.card for entry in self.entries if entry.card is not None]
+        variants = sorted({card.variant for card in cards if card.task == "landmarks"})
+        fitting = [self._fitting("detector", None, "auto", side) for side in self._detector_sizes]
+        fitting += [self._fitting("landmarks", variant, "auto") for variant in variants]
+        return [model for entries in fitting if (model := first_ready(entries))]
+
+    def _needs(self) -> dict[str, list[Entry]]:
         variant, precision = self._default
         return {
-            "face detector": self._walk("detector", None, "auto", self._default_size()),
-            f"landmarks {variant} {precision}": self._walk("landmarks", variant, precision),
+            "face detector": self._fitting("detector", None, "auto", self._default_size()),
+            f"landmarks {variant} {precision}": self._fitting("landmarks", variant, precision),
         }
 
     def _default_size(self) -> int | None:
         """Of the detector, if the settings name one."""
         return None if self._default_detector == "auto" else int(self._default_detector)
 
-    def _walk(
+    def _fitting(
         self, task: str, variant: str | None, precision: str, size: int | None = None
-    ) -> tuple[Entry, ...]:
-        """Entries that could serve, the best first. The set of entries never changes: cached."""
-        key = task, variant, precision, size
-        if key not in self._walks:
-            order = FALLBACK if precision == "auto" else (precision,)
-            fitting = [
-                (order.index(card.precision), not _is_plan(entry), entry.name, entry)
-                for entry in self.entries
-                if (card := entry.card) is not None
-                and card.task == task
-                and card.variant == (variant or card.variant)
-                and card.input_size[0] == (size or card.input_size[0])
-                and card.precision in order
-            ]
-            self._walks[key] = tuple(entry for *_, entry in sorted(fitting, key=lambda f: f[:3]))
-        return self._walks[key]
+    ) -> list[Entry]:
+        """What a request may run on if it serves. None stands for any."""
+        return [
+            entry
+            for entry in self.entries
+            if (card := entry.card) is not None
+            and card.task == task
+            and card.variant == (variant or card.variant)
+            and card.input_size[0] == (size or card.input_size[0])
+            and precision in ("auto", card.precision)
+        ]
 
     def _urgency(self, entry: Entry) -> tuple[bool, str]:
-        return not any(entry in walk for walk in self._needs().values()), entry.name
+        return not any(entry in fitting for fitting in self._needs().values()), entry.name
 
 
-def _is_plan(entry: Entry) -> bool:
-    """Of two models of one precision, TensorRT's is the faster one."""
-    config = (entry.source or entry.found).config
-    return config is not None and config.engine == "tensorrt"
-
-
-def _first_ready(walk: Iterable[Entry], request: str | None = None) -> Model | None:
-    """request: the id by which it may get a canary."""
-    return next((model for entry in walk if (model := entry.pick(request))), None)
-
-
-def _why(walk: Collection[Entry]) -> str:
-    if not walk:
+def _why(fitting: Collection[Entry]) -> str:
+    if not fitting:
         return "not in the repository"
-    return "; ".join(f"{entry.name} {entry.reason or entry.state}" for entry in walk)
+    return "; ".join(f"{entry.name} {entry.reason or entry.state}" for entry in fitting)

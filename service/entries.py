@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from service.backends.base import ModelMetadata
+from service.backends.base import Device, ModelMetadata
 from service.card import CardError, ModelCard, file_sha256, parse_card
 from service.imaging.normalisation import NORMALISATIONS
 from service.model_config import ModelConfig, ModelConfigError, read_model_config
@@ -39,6 +39,11 @@ class Model:
     def key(self) -> tuple[str, int]:
         """What the backend knows it by."""
         return self.card.name, self.card.version
+
+    @property
+    def device(self) -> Device:
+        """What it runs on."""
+        return self.metadata.device
 
 
 @dataclass(frozen=True)

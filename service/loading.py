@@ -25,7 +25,9 @@ from service.networks import NetworkError
 from service.telemetry import Telemetry
 
 log = logging.getLogger("thermal.catalogue")
-_REFUSALS = (CardError, NetworkError, BackendError, OSError)
+# The files' own faults. All else that a backend says (away, busy, too slow, just started without
+# any model) may pass: such a load is tried again.
+_REFUSALS = (CardError, NetworkError, InferenceFailed, OSError)
 _DEATHS: Final = 3  # of the backend while it loads a version; the first ones may be a coincidence
 
 _Weights = tuple[str, int, frozenset[tuple[str, str]]]
@@ -60,7 +62,7 @@ class Loader:
     async def bring_up(self, entry: Entry, found: Found, backend: Backend) -> None:
         """Make `found` what serves. Where that fails, what served before serves on.
 
-        BackendUnavailable: nothing has changed, try again.
+        BackendError: nothing has changed, try again.
         """
         if found.problem is not None:
             return refuse(entry, found, found.problem, found.card)
@@ -68,8 +70,6 @@ class Loader:
         before = entry.models
         try:
             model = await self._load(entry, found.card, backend)
-        except BackendUnavailable:
-            raise
         except _REFUSALS as error:
             return refuse(entry, found, _told(error), found.card)
         canary, reason = await self._bring_up_canary(entry, found, backend)
@@ -91,8 +91,6 @@ class Loader:
             if isinstance(found.canary, str):
                 raise CardError(found.canary)
             return await self._load(entry, found.canary, backend), None
-        except BackendUnavailable:
-            raise
         except _REFUSALS as error:
             reason = f"canary refused: {_told(error)}"
             if reason != entry.reason:  # those that served are tried again and again
@@ -174,12 +172,12 @@ class Loader:
             del self._retired[model]
 
     def _tell(self, model: Model, backend: str) -> None:
-        self._telemetry.model_info.labels(*_labels(model.card, backend)).set(1)
+        self._telemetry.model_info.labels(*_labels(model, backend)).set(1)
         self._telemetry.inference_duration.labels(model.card.name, str(model.card.version), backend)
 
     def _forget(self, model: Model, backend: str) -> None:
         with suppress(KeyError):
-            self._telemetry.model_info.remove(*_labels(model.card, backend))
+            self._telemetry.model_info.remove(*_labels(model, backend))
         with suppress(KeyError):
             self._telemetry.inference_duration.remove(
                 model.card.name, str(model.card.version), backend
@@ -219,8 +217,9 @@ def _told(error: Exception) -> str:
 
 
 def _facts(model: Model) -> dict[str, object]:
-    return {"model": model.card.name, "version": model.card.version}
+    return {"model": model.card.name, "version": model.card.version, "device": model.device}
 
 
-def _labels(card: ModelCard, backend: str) -> tuple[str, ...]:
-    return card.name, card.task, card.variant, card.precision, str(card.version), backend
+def _labels(model: Model, backend: str) -> tuple[str, ...]:
+    card, device = model.card, model.device
+    return card.name, card.task, card.variant, card.precision, str(card.version), backend, device

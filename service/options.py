@@ -71,7 +71,8 @@ class PredictOptions(BaseModel):
     )
     precision: Annotated[str, _one_of("auto", *PRECISIONS)] | None = Field(
         default=None,
-        description="`auto` takes the most accurate one that is published.",
+        description="`auto` takes the best of those that are ready on this host: FP16 or FP32 on a"
+        " GPU, INT8 on a processor.",
         json_schema_extra={"enum": ["auto", *PRECISIONS]},
     )
     detector: Annotated[str, _one_of(*DETECTORS)] | None = Field(

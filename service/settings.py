@@ -58,7 +58,8 @@ class Settings(BaseSettings):
     variant: str = "t"
     # The larger detector input for frames that the smaller one would shrink, if it is published.
     detector: Literal["auto", "320", "640"] = "auto"
-    # The most accurate that is published.
+    # The best that is ready on this host (`service/walk.py`): accurate on a GPU, quick on a
+    # processor.
     precision: Literal["auto", "fp32", "fp16", "int8"] = "auto"
 
     # People wait about two seconds; later answers are work for nobody.

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from service.backends.base import Array, InferResult, ModelMetadata, TensorSpec
+from service.backends.base import Array, Device, InferResult, ModelMetadata, TensorSpec
 from service.errors import (
     BackendTimeout,
     BackendUnavailable,
@@ -27,6 +27,7 @@ DETECTOR = ModelMetadata(
     (_spec("boxes", np.float32, 100, 4), _spec("scores", np.float32, 100)),
     max_batch_size=4,
     version="1",
+    device="cpu",
 )
 LARGE_DETECTOR = replace(DETECTOR, inputs=(_spec("image", np.uint8, 1, 640, 640),))
 LANDMARKS = ModelMetadata(
@@ -34,6 +35,7 @@ LANDMARKS = ModelMetadata(
     (_spec("keypoints", np.float32, 68, 4),),
     max_batch_size=4,
     version="1",
+    device="cpu",
 )
 
 
@@ -42,7 +44,7 @@ class FakeBackend:
 
     `error` is raised instead of an answer; `delay` seconds pass before each answer; `gate`, once
     set to an event, holds every call until it is set. `calls` lists (model, batch size), `versions`
-    the versions that were asked for.
+    the versions that were asked for. `on_gpu`: names of models that run on one.
     """
 
     name = "fake"
@@ -61,6 +63,7 @@ class FakeBackend:
         self.views: list[Array] = []
         self.cancelled = 0
         self.models: set[tuple[str, int]] = set()
+        self.on_gpu: set[str] = set()
         self.is_ready = True
         self.ready_error: Exception | None = None
         self.closed = False
@@ -112,9 +115,11 @@ class FakeBackend:
             raise BackendUnavailable("closed")
         if (model, version) not in self.models:
             raise ModelNotFound(f"model {model!r} is not loaded")
-        if "detector" not in model:
-            return replace(LANDMARKS, version=str(version))
-        return replace(LARGE_DETECTOR if "640" in model else DETECTOR, version=str(version))
+        made = LANDMARKS
+        if "detector" in model:
+            made = LARGE_DETECTOR if "640" in model else DETECTOR
+        device: Device = "gpu" if model in self.on_gpu else "cpu"
+        return replace(made, version=str(version), device=device)
 
     async def ready(self, model: str, version: int) -> bool:
         if self.ready_error:

@@ -110,6 +110,20 @@ def slow_model(steps: int) -> bytes:
     )
 
 
+def int8_sum_model() -> bytes:
+    """uint8 `[N, 1, 16, 16]` -> float32 `[N, 8]`: each 127 times the sum of the input, by INT8."""
+    nodes = [
+        helper.make_node("Reshape", ["tensor", "rows"], ["row"]),
+        helper.make_node("MatMulInteger", ["row", "weights"], ["products"]),
+        helper.make_node("Cast", ["products"], ["sum"], to=TensorProto.FLOAT),
+    ]
+    constants: dict[str, NDArray[Any]] = {
+        "rows": np.array([-1, 256], np.int64),
+        "weights": np.full((256, 8), 127, np.int8),
+    }
+    return _model(nodes, constants, ("image", TensorProto.UINT8, (1, 16, 16)), {"sum": (8,)})
+
+
 def _mean_of_input() -> list[Any]:
     """`tensor` -> `mean`, `[N, 1, 1, 1]`."""
     return [

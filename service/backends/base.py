@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+Device = Literal["cpu", "gpu"]
 
 
 @dataclass(frozen=True)
@@ -21,10 +22,13 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class ModelMetadata:
+    """device: what the version runs on where it is loaded, as the engine itself tells it."""
+
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     max_batch_size: int
     version: str
+    device: Device
 
 
 @dataclass(frozen=True)

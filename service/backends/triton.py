@@ -10,9 +10,10 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import tritonclient.grpc
 import tritonclient.grpc.aio
+from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype, triton_to_np_dtype
 
-from service.backends.base import Array, InferResult, ModelMetadata, TensorSpec
+from service.backends.base import Array, Device, InferResult, ModelMetadata, TensorSpec
 from service.errors import (
     BackendError,
     BackendOverloaded,
@@ -118,6 +119,7 @@ class TritonBackend:
             tuple(_spec(tensor) for tensor in told.outputs),
             answer.config.max_batch_size,
             str(version),
+            _device(answer.config),
         )
 
     async def ready(self, model: str, version: int) -> bool:
@@ -195,6 +197,13 @@ def _tensor(name: str, array: Array) -> Any:
     tensor = tritonclient.grpc.InferInput(name, array.shape, np_to_triton_dtype(array.dtype))
     tensor.set_data_from_numpy(array)
     return tensor
+
+
+def _device(config: Any) -> Device:
+    """What all instances run on; with instances on both, what the slower ones do. A model that is
+    loaded has its kinds resolved: Triton puts KIND_GPU or KIND_CPU in place of KIND_AUTO."""
+    kinds = {group.kind for group in config.instance_group}
+    return "gpu" if kinds == {model_config_pb2.ModelInstanceGroup.KIND_GPU} else "cpu"
 
 
 def _spec(tensor: Any) -> TensorSpec:

@@ -7,8 +7,9 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.card import ModelCard
+from service.backends.base import Device
 from service.entities import Face, Reason
+from service.entries import Model
 from service.imaging.drawing import encode_png
 from service.landmarks import Result
 
@@ -73,6 +74,7 @@ class ModelUsed(BaseModel):
     variant: str
     precision: str
     version: int
+    device: Device
 
 
 class ModelsUsed(BaseModel):
@@ -117,6 +119,10 @@ class StatusAnswer(BaseModel):
 
 class ReadyAnswer(StatusAnswer):
     backend: str = Field(description="Who runs the models: `triton`, or `onnxruntime` in here.")
+    auto: list[ModelUsed] = Field(
+        description="What precision `auto` takes now: for each size of the detector, then for each"
+        " variant, as far as they serve."
+    )
 
 
 def image_answer(index: int, result: Result, include: tuple[str, ...] = ()) -> ImageAnswer:
@@ -152,7 +158,22 @@ def models_used(result: Result | None) -> ModelsUsed:
     """The models behind a result; none behind a failure."""
     detector = result.detector if result else None
     landmarks = result.landmarks if result else None
-    return ModelsUsed(detector=_model_used(detector), landmarks=_model_used(landmarks))
+    return ModelsUsed(
+        detector=model_used(detector) if detector else None,
+        landmarks=model_used(landmarks) if landmarks else None,
+    )
+
+
+def model_used(model: Model) -> ModelUsed:
+    """A model that serves, on the wire."""
+    card = model.card
+    return ModelUsed(
+        name=card.name,
+        variant=card.variant,
+        precision=card.precision,
+        version=card.version,
+        device=model.device,
+    )
 
 
 def _face_answer(face: Face, include: tuple[str, ...]) -> FaceAnswer:
@@ -186,11 +207,3 @@ def _rounded(temperatures: Mapping[str, float] | None) -> dict[str, float] | Non
     if temperatures is None:
         return None
     return {region: round(value, 2) for region, value in temperatures.items()}
-
-
-def _model_used(card: ModelCard | None) -> ModelUsed | None:
-    if card is None:
-        return None
-    return ModelUsed(
-        name=card.name, variant=card.variant, precision=card.precision, version=card.version
-    )

@@ -98,7 +98,11 @@ async def readyz(deps: Given) -> models.ReadyAnswer:
     """Requests without options can be served; if not, `missing` says why."""
     if missing := await deps.readiness.missing():
         raise BackendUnavailable("not ready", missing=missing)
-    return models.ReadyAnswer(status="ready", backend=deps.readiness.backend_name)
+    return models.ReadyAnswer(
+        status="ready",
+        backend=deps.readiness.backend_name,
+        auto=[models.model_used(model) for model in deps.catalogue.auto_models()],
+    )
 
 
 @router.get("/metrics", response_class=Response)

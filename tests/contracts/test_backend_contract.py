@@ -47,6 +47,7 @@ async def test_metadata(backend: Backend) -> None:
     assert metadata.inputs[0].shape == (1, 256, 256)
     assert metadata.max_batch_size == 4
     assert metadata.version == "1"
+    assert metadata.device == "cpu"
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])

@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import pytest
 
-from service import cli
+from service import cli, cli_predict
 from tests.gateways import good_image
 
 
@@ -45,11 +45,11 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 
 def test_one_line_a_file(image: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(image, image, "--variant", "s", "--include", "sigma") == cli.DONE
+    assert run(image, image, "--variant", "s", "--include", "sigma") == cli_predict.DONE
     first, second = lines(capsys)
     assert first["file"] == str(image)
     assert (first["index"], second["index"]) == (0, 1)
-    assert first["models"]["landmarks"]["name"] == "landmarks_s"
+    assert first["models"]["landmarks"]["name"] == "landmarks_s_int8"
     assert len(first["faces"][0]["landmarks"]) == len(first["faces"][0]["sigma"]) == 68
     assert {"verdict", "reasons"} <= set(first["faces"][0])
 
@@ -59,13 +59,13 @@ def test_bad_files_do_not_stop_the_others(
 ) -> None:
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"not an image")
-    assert run(bad, tmp_path / "nowhere.png", image) == cli.SOME_FAILED
+    assert run(bad, tmp_path / "nowhere.png", image) == cli_predict.SOME_FAILED
     codes = [line["problem"] and line["problem"]["code"] for line in lines(capsys)]
     assert codes == ["unsupported_format", "broken_image", None]
 
 
 def test_drawn(image: Path, tmp_path: Path) -> None:
-    assert run(image, image, "--draw", tmp_path / "out" / "drawn") == cli.DONE
+    assert run(image, image, "--draw", tmp_path / "out" / "drawn") == cli_predict.DONE
     pictures = sorted((tmp_path / "out" / "drawn").iterdir())
     assert [picture.name for picture in pictures] == ["000-face.png", "001-face.png"]
     assert cv2.imread(str(pictures[0])) is not None
@@ -78,14 +78,14 @@ def test_drawn(image: Path, tmp_path: Path) -> None:
 def test_wrong_options(
     image: Path, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(image, *arguments) == cli.USAGE
+    assert run(image, *arguments) == cli_predict.USAGE
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("thermal-landmarks: ")
 
 
 def test_nowhere_to_draw(image: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(image, "--draw", image) == cli.USAGE
+    assert run(image, "--draw", image) == cli_predict.USAGE
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("thermal-landmarks: ")
@@ -98,20 +98,20 @@ def test_a_reader_that_leaves(image: Path) -> None:
     command = [sys.executable, "-m", "service.cli", "predict", str(image)]
     done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
     os.close(writing)
-    assert (done.returncode, done.stderr) == (cli.SOME_FAILED, b"")
+    assert (done.returncode, done.stderr) == (cli_predict.SOME_FAILED, b"")
 
 
 def test_boxes_are_for_one_file(image: Path) -> None:
-    assert run(image, "--boxes", "[[10, 10, 60, 60]]") == cli.DONE
-    assert run(image, image, "--boxes", "[[10, 10, 60, 60]]") == cli.USAGE
+    assert run(image, "--boxes", "[[10, 10, 60, 60]]") == cli_predict.DONE
+    assert run(image, image, "--boxes", "[[10, 10, 60, 60]]") == cli_predict.USAGE
 
 
 def test_no_models(image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("THERMAL_MODEL_REPOSITORY", str(tmp_path / "nowhere"))
-    assert run(image) == cli.NO_MODELS
+    assert run(image) == cli_predict.NO_MODELS
 
 
 def test_wrong_command_line() -> None:
     with pytest.raises(SystemExit) as caught:
         cli.main(["predict"])
-    assert caught.value.code == cli.USAGE
+    assert caught.value.code == cli_predict.USAGE

@@ -48,6 +48,7 @@ async def test_raw_body(client: httpx.AsyncClient) -> None:
         "variant": "t",
         "precision": "fp32",
         "version": 1,
+        "device": "cpu",
     }
     assert made["models"]["detector"]["name"] == "face_detector"
 

@@ -49,11 +49,40 @@ async def test_live_touches_nothing(client: httpx.AsyncClient, backend: FakeBack
 
 
 async def test_ready_asks_the_backend(client: httpx.AsyncClient, backend: FakeBackend) -> None:
-    assert (await client.get("/readyz")).json() == {"status": "ready", "backend": "fake"}
+    told = (await client.get("/readyz")).json()
+    assert (told["status"], told["backend"]) == ("ready", "fake")
     backend.is_ready = False
     response = await client.get("/readyz")
     assert response.status_code == 503
     assert response.json()["missing"] == ["face_detector: not ready", "landmarks_t: not ready"]
+
+
+async def test_ready_says_what_auto_takes(
+    client: httpx.AsyncClient, gateway: Gateway, backend: FakeBackend
+) -> None:
+    async def told() -> list[dict[str, object]]:
+        auto: list[dict[str, object]] = (await client.get("/readyz")).json()["auto"]
+        return auto
+
+    detector, small, tiny = await told()
+    assert detector == {
+        "name": "face_detector", "variant": "nano", "precision": "fp32", "version": 1,
+        "device": "cpu",
+    }  # fmt: skip
+    assert (small["name"], tiny["name"]) == ("landmarks_s_int8", "landmarks_t")
+    backend.on_gpu = {"landmarks_s"}
+    backend.models = {("face_detector", 1)}  # it starts anew, and finds a GPU
+    await gateway.catalogue.load(backend)
+    small = (await told())[1]
+    assert (small["name"], small["device"]) == ("landmarks_s", "gpu")
+    answer = await client.post("/landmarks", content=gateways.good_image(), params={"variant": "s"})
+    assert answer.json()["models"]["landmarks"] == small
+    info = next(
+        line
+        for line in (await client.get("/metrics")).text.splitlines()
+        if line.startswith("thermal_model_info") and 'model="landmarks_s",' in line
+    )
+    assert 'device="gpu"' in info and 'backend="fake"' in info
 
 
 async def test_not_ready_while_draining(client: httpx.AsyncClient, gateway: Gateway) -> None:

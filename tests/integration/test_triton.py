@@ -20,7 +20,7 @@ from service.errors import (
     InferenceFailed,
 )
 from tests import gateways
-from tests.onnx_models import slow_model
+from tests.onnx_models import landmarks_model, slow_model
 from tests.repositories import add_model, make_repository
 from tests.triton_server import TritonServer
 
@@ -123,6 +123,19 @@ async def test_single_crops_are_batched(backend: TritonBackend, triton: TritonSe
     np.testing.assert_allclose(np.diff(moved), 0.05, atol=1e-4)
 
 
+async def test_device_that_the_configuration_leaves_open(
+    backend: TritonBackend, triton: TritonServer
+) -> None:
+    """As published models do: Triton takes a GPU if it finds one."""
+    folder = add_model(triton.repository, "open", landmarks_model())
+    config = (folder / "config.pbtxt").read_text()
+    named = "instance_group [ { count: 1 kind: KIND_CPU } ]"
+    assert named in config
+    (folder / "config.pbtxt").write_text(config.replace(named, ""))
+    await backend.load("open", 1)
+    assert (await backend.metadata("open", 1)).device == "cpu"
+
+
 async def test_broken_weights(
     backend: TritonBackend, triton: TritonServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -182,7 +195,9 @@ async def test_the_server_dies_and_comes_back(mortal: TritonServer) -> None:
         assert (await post(client)).status_code == 503
         await asyncio.to_thread(mortal.start)
         await until(ready)
-        assert (await client.get("/readyz")).json()["backend"] == "triton"
+        told = (await client.get("/readyz")).json()
+        assert told["backend"] == "triton"
+        assert {model["device"] for model in told["auto"]} == {"cpu"}
         assert len((await post(client)).json()["images"][0]["faces"]) == 1
         mortal.kill()
         started = time.monotonic()
@@ -196,7 +211,7 @@ async def test_the_server_dies_and_comes_back(mortal: TritonServer) -> None:
         await until(ready)
         assert len((await post(client)).json()["images"][0]["faces"]) == 1
         text = (await client.get("/metrics")).text
-        assert 'thermal_model_info{backend="triton",model="landmarks_t"' in text
+        assert 'thermal_model_info{backend="triton",device="cpu",model="landmarks_t"' in text
 
 
 async def test_a_model_that_was_unloaded_behind_our_back(

@@ -36,6 +36,13 @@ def test_base_images_are_pinned(file: Path) -> None:
             stages.update(name)
 
 
+def test_plans_are_built_by_the_tensorrt_that_runs_them() -> None:
+    """NVIDIA's images of one month have the same one."""
+    texts = [(DOCKER / f"{name}.Dockerfile").read_text() for name in ("plans", "triton")]
+    tags = [re.findall(r"^FROM nvcr\.io/nvidia/\w+:(\S+)", text, re.MULTILINE) for text in texts]
+    assert tags[0] == tags[1] and len(tags[0]) == 1
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_runs_as_a_numbered_user(file: Path) -> None:
     users = [rest for keyword, rest in _instructions(file) if keyword == "USER"]

@@ -229,6 +229,7 @@ async def test_a_backend_that_starts_anew_gets_the_last_good_version(
 
 
 async def test_a_plan_goes_before_onnx_of_its_precision(tmp_path: Path, backend: Counting) -> None:
+    backend.on_gpu = {"landmarks_t_trt_int8"}
     add_model(tmp_path, "landmarks_t_int8", b"x", precision="int8")
     plan = add_model(
         tmp_path,

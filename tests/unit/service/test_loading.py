@@ -8,7 +8,14 @@ import pytest
 
 from service.catalogue import Catalogue
 from service.entries import Entry, State
-from service.errors import BackendUnavailable, InferenceFailed
+from service.errors import (
+    BackendError,
+    BackendOverloaded,
+    BackendTimeout,
+    BackendUnavailable,
+    InferenceFailed,
+    ModelNotFound,
+)
 from service.telemetry import Telemetry
 from tests.fakes import FakeBackend
 from tests.repositories import add_model
@@ -18,7 +25,10 @@ DEADLY = "the backend goes away while loading it"
 
 
 class Mortal(FakeBackend):
-    """Fails to load versions in `broken`, dies of those in `deadly`, is too slow for `slow`."""
+    """Fails to load versions in `broken`, dies of those in `deadly`, is too slow for `slow`.
+
+    passing: what it answers to every load, for as long as it is set.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,9 +36,12 @@ class Mortal(FakeBackend):
         self.broken: set[int] = set()
         self.deadly: set[int] = set()
         self.slow: set[int] = set()
+        self.passing: BackendError | None = None
 
     async def load(self, model: str, version: int) -> None:
         self.loads.append(version)
+        if self.passing:
+            raise self.passing
         if version in self.broken:
             raise InferenceFailed("it does not load")
         if version in self.deadly:
@@ -120,6 +133,43 @@ async def test_what_never_served_is_not_tried_again(folder: Path, backend: Morta
     await made.refresh(backend)
     assert serving(entry) == (State.REFUSED, None, None)
     assert backend.loads == [1]
+
+
+PASSING = [
+    BackendUnavailable("nobody is there"),
+    BackendTimeout("it takes too long"),
+    BackendOverloaded("it is out of room"),
+    ModelNotFound("it has no such model"),
+]
+
+
+@pytest.mark.parametrize("error", PASSING)
+async def test_a_first_load_that_fails_for_now_is_tried_again(
+    folder: Path, backend: Mortal, error: BackendError
+) -> None:
+    backend.passing = error
+    made, entry = await loaded(folder, backend)
+    await made.load(backend)
+    assert serving(entry) == (State.LOADING, None, None)
+    assert reason_of(entry) == str(error)
+    backend.passing = None
+    await made.load(backend)
+    assert serving(entry) == (State.READY, 1, None)
+    assert reason_of(entry) is None
+
+
+@pytest.mark.parametrize("error", PASSING)
+async def test_a_new_version_that_fails_for_now_is_tried_again(
+    folder: Path, backend: Mortal, error: BackendError
+) -> None:
+    made, entry = await loaded(folder, backend)
+    put(folder, 2, canary=3)
+    backend.passing = error
+    await made.refresh(backend)
+    assert serving(entry) == (State.READY, 1, None)
+    backend.passing = None
+    await made.refresh(backend)
+    assert serving(entry) == (State.READY, 2, 3)
 
 
 async def test_a_failed_reload_does_not_bring_a_refused_version_back(

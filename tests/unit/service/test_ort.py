@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.backends.ort import OrtBackend
+from service.backends.ort import OrtBackend, _device, _saturates
 from service.errors import (
     BackendOverloaded,
     BackendTimeout,
@@ -13,7 +13,7 @@ from service.errors import (
     InferenceFailed,
 )
 from service.networks import landmark_network
-from tests.onnx_models import keypoints_grid, simcc_model, slow_model
+from tests.onnx_models import int8_sum_model, keypoints_grid, simcc_model, slow_model
 from tests.repositories import add_model
 
 VIEW = {"image": np.zeros((1, 1, 256, 256), np.uint8)}
@@ -76,3 +76,35 @@ async def test_broken_weights(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
 async def test_device_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(BackendUnavailable, match="cuda"):
         OrtBackend(tmp_path, threads=1, intra_op_threads=1, queue=1, device="cuda")
+
+
+def test_device_is_what_the_session_runs_on() -> None:
+    assert _device(["CUDAExecutionProvider", "CPUExecutionProvider"]) == "gpu"
+    assert _device(["CPUExecutionProvider"]) == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "expected"),
+    [
+        ("processor\t: 0\nflags\t\t: fpu avx2 avx512f\n", True),
+        ("processor\t: 0\nflags\t\t: fpu avx2 avx_vnni\n", False),
+        ("processor\t: 0\nflags\t\t: fpu avx512_vnni\nbugs\t\t: none\n", False),
+        ("processor\t: 0\nFeatures\t: fp asimd\n", False),
+        ("", False),
+    ],
+)
+def test_processors_whose_int8_saturates(cpuinfo: str, expected: bool) -> None:
+    assert _saturates(cpuinfo) == expected
+
+
+async def test_exact_int8_gives_what_vnni_gives(tmp_path: Path) -> None:
+    """Products of full range are exact, by VNNI or by the other kernels, which any machine has."""
+    add_model(tmp_path, "exact", int8_sum_model())
+    made = backend(tmp_path)
+    image = {"image": np.full((1, 1, 16, 16), 255, np.uint8)}
+    for saturates in (made._saturates, True):
+        made._saturates = saturates
+        await made.load("exact", 1)
+        result = await made.infer("exact", 1, image, timeout=10)
+        np.testing.assert_array_equal(result.outputs["sum"], 255 * 127 * 256)
+    await made.aclose()

@@ -7,6 +7,7 @@ configuration what the C++ one takes: file name and `intra_op_thread_count`.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -29,6 +30,8 @@ class TritonPythonModel:
         options.inter_op_num_threads = 1
         # Threads that wait for work sleep: spinning ones would take cores from the other models.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if _saturates(Path("/proc/cpuinfo").read_text()):
+            options.add_session_config_entry("session.x64quantprecision", "1")
         self._session = onnxruntime.InferenceSession(
             Path(args["model_repository"]) / args["model_version"] / filename,
             options,
@@ -47,6 +50,12 @@ class TritonPythonModel:
         outputs = dict(zip(wanted, self._session.run(wanted, joined), strict=True))
         ends = np.cumsum([0, *(len(array) for array in parts[self._inputs[0]])])
         return list(_responses(requests, outputs, ends))
+
+
+def _saturates(cpuinfo: str) -> bool:
+    """As in `service/backends/ort.py`: INT8 must be the same here and there."""
+    flags = re.search(r"^flags\s*:.*$", cpuinfo, re.MULTILINE)
+    return flags is not None and "vnni" not in flags[0]
 
 
 def _responses(requests: list[Any], outputs: dict[str, Any], ends: Any) -> Iterator[Any]:
