@@ -102,6 +102,17 @@ class Face:
     verdict: Verdict | None = None
     temperatures: Mapping[str, float] | None = None  # region name -> degrees Celsius
     crop: ByteArray | None = None  # `[256, 256]`, what the network saw
+    track_id: int | None = None  # the same face has the same number, from 1 on, in all of a stream
+    velocities: FloatArray | None = None  # float32 `[68, 2]`, pixels a second; of a tracked face
+
+
+class SensorEvent(StrEnum):
+    """What a camera does instead of showing the scene."""
+
+    FROZEN = "frozen"  # the same picture for a while, as during a shutter calibration (NUC, FFC)
+    BLANK = "blank"  # no contrast at all
+    SATURATED = "saturated"  # a large part of the pixels at an end of the scale
+    POLARITY_FLIPPED = "polarity_flipped"  # hot and cold have changed places
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,24 @@
 """The use case: bytes of a thermal image in, 68 landmarks a face out."""
 
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 
 from service.admission import Admission, Deadline
 from service.backends.base import Backend
-from service.card import ModelCard
 from service.catalogue import Catalogue
-from service.entities import Box, Face, FloatArray, Prediction, ThermalFrame
+from service.entities import Face, Prediction, SensorEvent, ThermalFrame
 from service.entries import Model
 from service.errors import ServiceError
 from service.imaging.decode import DecodeOptions, decode_image
 from service.imaging.normalisation import resolve_normalisation
 from service.imaging.raw import FrameFormat, decode_frame
-from service.imaging.rotation import rotate_frame
 from service.inference import Inference
 from service.options import PredictOptions
-from service.steps import Models, Steps
+from service.session import Following, Session
+from service.steps import Job, Models, Picture, Steps
 from service.stream import Frame, Slot
 from service.telemetry import Telemetry
-from service.vision.faces import Crop, crop_faces, to_faces
-from service.vision.refine import drop_repeated
-from service.vision.verdict import VerdictLimits
 from service.workers import Workers
 
 
@@ -37,21 +33,23 @@ class Limits:
 
 @dataclass(frozen=True)
 class Result:
-    """A prediction, the cards of the models that made it, and the frame if it was asked for."""
+    """A prediction, the models that made it, and the frame if it was asked for."""
 
     prediction: Prediction
-    detector: ModelCard | None
-    landmarks: ModelCard
+    detector: Model | None
+    landmarks: Model
     frame: ThermalFrame | None = None
 
 
 @dataclass(frozen=True)
 class FrameAnswer:
-    """dropped: frames of the stream that were dropped since its last answer."""
+    """dropped: frames of the stream that were dropped since its last answer. events: none with an
+    error."""
 
     frame: Frame
     outcome: Result | ServiceError
     dropped: int
+    events: frozenset[SensorEvent] = frozenset()
 
 
 class LandmarkService:
@@ -67,7 +65,7 @@ class LandmarkService:
         telemetry: Telemetry,
         limits: Limits,
     ) -> None:
-        self._steps = Steps(Inference(backend, workers, telemetry), workers)
+        self._steps = Steps(Inference(backend, workers, telemetry), workers, telemetry)
         self._catalogue = catalogue
         self._admission = admission
         self._workers = workers
@@ -109,73 +107,62 @@ class LandmarkService:
         def decode() -> ThermalFrame:
             return decode_image(data, self._decoding(options))
 
+        job = Job(models, options, deadline)
         async with self._admission.slot(deadline), deadline.enforced():
-            return await self._predict(models, decode, options, deadline, keep_frame=keep_frame)
+            picture = await self._steps.read(job, decode)
+            faces = await self._steps.find_all(job, picture)
+            frame = picture.sent if keep_frame else None
+            return replace(self._result(job, picture, faces), frame=frame)
 
     async def predict_stream(
-        self, frames: Slot[Frame], options: PredictOptions, form: FrameFormat
+        self,
+        frames: Slot[Frame],
+        options: PredictOptions,
+        form: FrameFormat,
+        following: Following | None = None,
     ) -> AsyncGenerator[FrameAnswer, None]:
         """An answer for each frame that is not dropped, one at a time, until `frames` is closed.
 
         The frame is chosen when the stream's turn has come, not before: what waits in the line is
-        the stream, and its frame stays the newest. Raises what `frames` was closed with.
+        the stream, and its frame stays the newest. following: how faces are followed; None answers
+        every frame by itself. Raises what `frames` was closed with.
         """
-        while await frames.filled():
-            try:
-                async with self._admission.turn(frames.age):  # learns from what succeeds alone
-                    frame, dropped = frames.take()
-                    outcome: Result | ServiceError = await self._predict_frame(frame, options, form)
-            except ServiceError as error:  # of the frame: `turn` raises none of its own
-                outcome = error
-            yield FrameAnswer(frame, outcome, dropped)
+        session = Session(self._steps, self._workers, self._telemetry, options, following)
+        with closing(session):
+            while await frames.filled():
+                events = frozenset[SensorEvent]()
+                try:
+                    async with self._admission.turn(frames.age):  # learns from what succeeds alone
+                        frame, dropped = frames.take()
+                        outcome: Result | ServiceError
+                        outcome, events = await self._predict_frame(session, frame, options, form)
+                except ServiceError as error:  # of the frame: `turn` raises none of its own
+                    outcome = error
+                yield FrameAnswer(frame, outcome, dropped, events)
 
     async def _predict_frame(
-        self, frame: Frame, options: PredictOptions, form: FrameFormat
-    ) -> Result:
+        self, session: Session, frame: Frame, options: PredictOptions, form: FrameFormat
+    ) -> tuple[Result, frozenset[SensorEvent]]:
         def decode() -> ThermalFrame:
             return decode_frame(frame.data, form, self._decoding(options))
 
         with self.chosen(options) as models:  # anew for each frame: models come and go
+            job = Job(models, options, frame.deadline)
             async with frame.deadline.enforced():
-                return await self._predict(models, decode, options, frame.deadline)
+                picture = await self._steps.read(job, decode)
+                seen = await session.see(job, picture, frame)
+        result = self._result(job, picture, seen.faces)
+        detector = result.detector if seen.looked else None
+        return replace(result, detector=detector, landmarks=seen.landmarks), seen.events
 
-    async def _predict(
-        self,
-        models: Models,
-        decode: Callable[[], ThermalFrame],
-        options: PredictOptions,
-        deadline: Deadline,
-        *,
-        keep_frame: bool = False,
-    ) -> Result:
-        """One image, admitted. `decode` gives it as it was sent."""
-        timings = dict[str, float]()
-        with self._telemetry.stage("decode", timings):
-            sent, upright = await self._workers.run(_upright, decode, options.rotate)
-        models = models.looking_at(upright)
-        with self._telemetry.stage("detect", timings):
-            boxes = await self._steps.find_faces(models, sent, upright, options, deadline)
-        with self._telemetry.stage("crop", timings):
-            crops = await self._workers.run(crop_faces, upright, boxes, models.normalisation)
-        with self._telemetry.stage("landmarks", timings):
-            crops, keypoints = await self._steps.find_landmarks(
-                models, upright, boxes, crops, deadline
-            )
-        with self._telemetry.stage("postprocess", timings):
-            limits = models.landmarks.card.verdict
-            faces = await self._workers.run(
-                _faces, upright, boxes, crops, keypoints, options, limits
-            )
+    def _result(self, job: Job, picture: Picture, faces: tuple[Face, ...]) -> Result:
         self._telemetry.faces.inc(len(faces))
+        models, sent = job.models.looking_at(picture.upright), picture.sent
         prediction = Prediction(
-            sent.width, sent.height, sent.unit, models.normalisation, faces, timings
+            sent.width, sent.height, sent.unit, models.normalisation, faces, job.timings
         )
-        return Result(
-            prediction,
-            models.detectors[-1].card if models.detectors else None,
-            models.landmarks.card,
-            sent if keep_frame else None,
-        )
+        detector = models.detectors[-1] if models.detectors else None
+        return Result(prediction, detector, models.landmarks)
 
     def _choose(self, options: PredictOptions) -> Models:
         landmarks = self._catalogue.landmarks(options.variant, options.precision)
@@ -196,30 +183,3 @@ class LandmarkService:
             max_bytes=self._limits.max_bytes,
             max_pixels=self._limits.max_pixels,
         )
-
-
-def _upright(decode: Callable[[], ThermalFrame], rotate: int) -> tuple[ThermalFrame, ThermalFrame]:
-    """The frame as it was sent, and the same one upright."""
-    sent = decode()
-    return sent, rotate_frame(sent, rotate)
-
-
-def _faces(
-    upright: ThermalFrame,
-    boxes: Sequence[Box],
-    crops: Sequence[Crop],
-    keypoints: FloatArray,
-    options: PredictOptions,
-    limits: VerdictLimits | None,
-) -> tuple[Face, ...]:
-    """In the grid that was sent; of detected ones, each face once."""
-    faces = to_faces(
-        upright,
-        boxes,
-        crops,
-        keypoints,
-        rotate=options.rotate,
-        include=options.include,
-        limits=limits,
-    )
-    return faces if options.boxes is not None else drop_repeated(faces)

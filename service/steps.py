@@ -1,22 +1,24 @@
 """What the two networks do for one image: find the faces, then the landmarks of each."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from service.admission import Deadline
-from service.entities import Box, FloatArray, ThermalFrame
+from service.entities import Box, Face, FloatArray, ThermalFrame
 from service.entries import Model
 from service.errors import InferenceFailed, InvalidOption
-from service.imaging.rotation import rotate_box
+from service.imaging.rotation import rotate_box, rotate_frame
 from service.inference import Inference
 from service.networks import DetectorNetwork
 from service.options import PredictOptions
+from service.telemetry import Telemetry
 from service.vision.crop import letterbox
 from service.vision.detection import Look, merge_looks, select_faces
-from service.vision.faces import Crop, crop_faces
-from service.vision.refine import boxes_to_try, keep_better
+from service.vision.face_score import candidate_count, candidate_score, rescore
+from service.vision.faces import Crop, crop_faces, to_faces
+from service.vision.refine import boxes_to_try, drop_repeated, keep_better
 from service.workers import Workers
 
 
@@ -37,29 +39,83 @@ class Models:
         return replace(self, detectors=self.detectors[: too_small + 1])
 
 
+@dataclass(frozen=True)
+class Job:
+    """One image at work: on what, as asked how, until when; `timings` are milliseconds by stage."""
+
+    models: Models
+    options: PredictOptions
+    deadline: Deadline
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A frame as it was sent, and the same one upright."""
+
+    sent: ThermalFrame
+    upright: ThermalFrame
+
+
 class Steps:
     """Each call of a network, with what comes before and after it off the event loop."""
 
-    def __init__(self, inference: Inference, workers: Workers) -> None:
+    def __init__(self, inference: Inference, workers: Workers, telemetry: Telemetry) -> None:
         self._inference = inference
         self._workers = workers
+        self._telemetry = telemetry
 
-    async def find_faces(
-        self,
-        models: Models,
-        sent: ThermalFrame,
-        upright: ThermalFrame,
-        options: PredictOptions,
-        deadline: Deadline,
-    ) -> tuple[Box, ...]:
-        """Boxes in the upright frame: the caller's, or else what all of the detectors find."""
-        given = options.given_boxes()
-        if given is not None:
-            _check_inside(given, sent)
-            return tuple(rotate_box(b, sent.width, sent.height, options.rotate) for b in given)
+    async def read(self, job: Job, decode: Callable[[], ThermalFrame]) -> Picture:
+        """The picture that `decode` gives, as it was sent."""
+        with self._telemetry.stage("decode", job.timings):
+            return await self._workers.run(_read, decode, job.options.rotate)
+
+    async def find_all(self, job: Job, picture: Picture) -> tuple[Face, ...]:
+        """Every face, in the grid that was sent; of detected ones, each face once."""
+        faces = await self.find_landmarks(job, picture, await self.find_faces(job, picture))
+        if job.options.boxes is not None:
+            return faces
+        weights = job.models.landmarks.card.face_score
+        return drop_repeated(rescore(faces, weights, job.options.min_score))[: job.options.max_faces]
+
+    async def find_faces(self, job: Job, picture: Picture) -> tuple[Box, ...]:
+        """Boxes in the upright frame: the caller's, or else what all of the detectors find.
+
+        If landmarks have a say in the scores, also boxes that they may yet raise to `min_score`.
+        """
+        with self._telemetry.stage("detect", job.timings):
+            given = job.options.given_boxes()
+            if given is not None:
+                return _turned(given, picture.sent, job.options.rotate)
+            return await self._detect(job, picture.upright)
+
+    async def find_landmarks(
+        self, job: Job, picture: Picture, boxes: Sequence[Box]
+    ) -> tuple[Face, ...]:
+        """The face in each box, in the grid that was sent. boxes: in the upright frame."""
+        models, upright, timings = job.models, picture.upright, job.timings
+        with self._telemetry.stage("crop", timings):
+            crops = await self._workers.run(crop_faces, upright, boxes, models.normalisation)
+        with self._telemetry.stage("landmarks", timings):
+            crops, keypoints = await self._two_looks(job, upright, boxes, crops)
+        with self._telemetry.stage("postprocess", timings):
+            return await self._workers.run(
+                to_faces,
+                upright,
+                boxes,
+                crops,
+                keypoints,
+                rotate=job.options.rotate,
+                include=job.options.include,
+                limits=models.landmarks.card.verdict,
+            )
+
+    async def _detect(self, job: Job, upright: ThermalFrame) -> tuple[Box, ...]:
+        models, options = job.models.looking_at(upright), job.options
+        weights = models.landmarks.card.face_score
         look = merge_looks(
             [
-                await self._look(model, models.normalisation, upright, deadline)
+                await self._look(model, models.normalisation, upright, job.deadline)
                 for model in models.detectors
             ]
         )
@@ -69,20 +125,16 @@ class Steps:
             look.to_network,
             width=upright.width,
             height=upright.height,
-            min_score=options.min_score,
-            max_faces=options.max_faces,
+            min_score=candidate_score(options.min_score, weights),
+            max_faces=candidate_count(options.max_faces, weights),
         )
 
-    async def find_landmarks(
-        self,
-        models: Models,
-        upright: ThermalFrame,
-        boxes: Sequence[Box],
-        crops: list[Crop],
-        deadline: Deadline,
+    async def _two_looks(
+        self, job: Job, upright: ThermalFrame, boxes: Sequence[Box], crops: list[Crop]
     ) -> tuple[list[Crop], FloatArray]:
         """Keypoints `[N, 68, 4]`, and the crops that they lie in: of faces whose landmarks
-        contradict the detector, the better of two looks."""
+        contradict their box, the better of two looks."""
+        models, deadline = job.models, job.deadline
         keypoints = await self._infer_landmarks(models.landmarks, crops, deadline)
         if not models.detectors:  # a caller's own boxes are taken at their word
             return crops, keypoints
@@ -128,7 +180,14 @@ class Steps:
         return keypoints
 
 
-def _check_inside(boxes: Sequence[Box], frame: ThermalFrame) -> None:
+def _read(decode: Callable[[], ThermalFrame], rotate: int) -> Picture:
+    sent = decode()
+    return Picture(sent, rotate_frame(sent, rotate))
+
+
+def _turned(boxes: Sequence[Box], sent: ThermalFrame, rotate: int) -> tuple[Box, ...]:
+    """A caller's boxes in the upright frame."""
     for index, box in enumerate(boxes):
-        if box.x2 <= 0 or box.y2 <= 0 or box.x1 >= frame.width - 1 or box.y1 >= frame.height - 1:
+        if box.x2 <= 0 or box.y2 <= 0 or box.x1 >= sent.width - 1 or box.y1 >= sent.height - 1:
             raise InvalidOption(f"boxes: box {index} lies outside the image")
+    return tuple(rotate_box(box, sent.width, sent.height, rotate) for box in boxes)

@@ -4,11 +4,15 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from service.admission import Deadline
 
 T = TypeVar("T")
+
+# Seconds between two frames of one camera: 2,000 a second, and a long pause.
+SHORTEST: Final = 0.0005
+LONGEST: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,29 @@ class Frame:
     data: bytes
     deadline: Deadline
     arrived: float  # seconds, time.monotonic()
+
+
+class FrameClock:
+    """Seconds of a stream's frames: the sender's clock where it says something sensible about the
+    time since the last frame, else that of their arrival. It never stands still.
+
+    Sensible are steps of `SHORTEST` to `LONGEST`, or to twice what passed between the arrivals:
+    recordings come faster than they were made, and clocks are set.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[int, float] | None = None
+        self._now = 0.0
+
+    def at(self, capture_time_ns: int, arrived: float) -> float:
+        """Of the next frame. arrived: seconds, time.monotonic()."""
+        if self._last is not None:
+            captured = (capture_time_ns - self._last[0]) / 1e9
+            passed = arrived - self._last[1]
+            sensible = SHORTEST <= captured <= max(LONGEST, 2 * passed)
+            self._now += captured if sensible else max(passed, SHORTEST)
+        self._last = capture_time_ns, arrived
+        return self._now
 
 
 class Slot(Generic[T]):

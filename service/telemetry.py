@@ -20,8 +20,11 @@ from prometheus_client import (
     generate_latest,
 )
 
+from service.entities import SensorEvent
+
 STAGES: Final = ("decode", "detect", "crop", "landmarks", "postprocess", "encode")
 DROPS: Final = ("newer", "memory", "ended")
+UNINFERRED: Final = ("repeated", "blank")
 REJECTIONS: Final = ("queue_full", "predicted_wait", "deadline", "backend_queue_full", "memory")
 
 # From half a millisecond (a crop) to the longest deadlines; each step about doubles.
@@ -76,7 +79,7 @@ class Telemetry:
         self.ready = self._gauge("thermal_ready", "1 if requests should come here, as in /readyz.")
         self.model_info = self._gauge(
             "thermal_model_info", "1 for each model that is loaded.",
-            "model", "task", "variant", "precision", "version", "backend",
+            "model", "task", "variant", "precision", "version", "backend", "device",
         )  # fmt: skip
         self.streams = self._gauge("thermal_stream_open", "Streams that are open.")
         self.frames_received = Counter(
@@ -94,6 +97,30 @@ class Telemetry:
         self.frame_latency = self._seconds(
             "thermal_stream_frame_latency_seconds", "From a frame's arrival to its answer."
         )
+        self.frames_uninferred = Counter(
+            "thermal_stream_frames_uninferred_total",
+            "Frames answered without a network: `repeated` from the last answer, or `blank`.",
+            ("reason",), registry=self.registry,
+        )  # fmt: skip
+        self.detections = Counter(
+            "thermal_stream_detections_total", "Frames of streams that the detector looked at.",
+            registry=self.registry,
+        )  # fmt: skip
+        self.tracks = Counter(
+            "thermal_stream_tracks_total", "Faces that streams began to follow.",
+            registry=self.registry,
+        )  # fmt: skip
+        self.tracked_faces = self._gauge(
+            "thermal_stream_tracked_faces", "Faces followed, in the last answers of open streams."
+        )
+        self.sensor_events = Counter(
+            "thermal_stream_sensor_events_total", "Times that a camera ceased to show the scene.",
+            ("event",), registry=self.registry,
+        )  # fmt: skip
+        for reason in UNINFERRED:
+            self.frames_uninferred.labels(reason)
+        for event in SensorEvent:
+            self.sensor_events.labels(event)
         for reason in DROPS:
             self.frames_dropped.labels(reason)
         for stage in STAGES:

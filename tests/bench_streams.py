@@ -1,8 +1,9 @@
 """What streams get at twice the load that this machine serves: `make bench-streams`.
 
-    python -m tests.bench_streams --seconds 20
+    python -m tests.bench_streams --seconds 20 --tracking off
 
-`python -m service` on the published models, and cameras that stream a picture to it. First one
+`python -m service` on the published models, and cameras that stream a picture to it, which moves by
+a pixel from frame to frame: one that stands still would need no network. First one
 camera alone, slowly: the unloaded latency. Then cameras that wait for each answer: what the machine
 serves. Then as many cameras at `--fps` as ask for twice of that: the latency of what is answered,
 what is dropped, and the service's memory. One machine, load generator included: compare the rows
@@ -23,17 +24,20 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import cv2
 import grpc
+import numpy as np
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from service.rpc.pb.thermal.v1 import landmarks_pb2 as pb
 from service.rpc.pb.thermal.v1 import landmarks_pb2_grpc as pb_grpc
 
 ROOT = Path(__file__).parents[1]
-PICTURE = (ROOT / "docs" / "sample.png").read_bytes()
+SHIFTS = (0, 1, 2, 3, 2, 1)  # pixels to the right, over and over
 PATIENCE = 60.0
 SERVING = health_pb2.HealthCheckResponse.SERVING
 log = logging.getLogger("bench")
@@ -46,6 +50,14 @@ class Tally:
     sent: int = 0
     dropped: int = 0
     latencies: list[float] = field(default_factory=list)
+
+
+@cache
+def pictures() -> list[bytes]:
+    """The sample at each of `SHIFTS`: PNG files."""
+    sample = cv2.imread(str(ROOT / "docs" / "sample.png"), cv2.IMREAD_UNCHANGED)
+    assert sample is not None
+    return [cv2.imencode(".png", np.roll(sample, shift, axis=1))[1].tobytes() for shift in SHIFTS]
 
 
 @contextmanager
@@ -83,8 +95,9 @@ class Camera:
         self._call = pb_grpc.LandmarksServiceStub(self._channel).StreamLandmarks()
         self.tally = Tally()
 
-    async def open(self) -> None:
-        opening = pb.StreamConfig(pixel_format=pb.PIXEL_FORMAT_PNG)
+    async def open(self, tracking: str) -> None:
+        mode = pb.Tracking.Mode.Value(f"MODE_{tracking.upper()}")
+        opening = pb.StreamConfig(pixel_format=pb.PIXEL_FORMAT_PNG, tracking=pb.Tracking(mode=mode))
         await self._call.write(pb.StreamLandmarksRequest(config=opening))
 
     async def close(self) -> None:
@@ -92,8 +105,9 @@ class Camera:
         await self._channel.close()
 
     async def send(self) -> None:
+        data = pictures()[self.tally.sent % len(SHIFTS)]
         self.tally.sent += 1
-        frame = pb.Frame(capture_time_ns=time.monotonic_ns(), data=PICTURE)
+        frame = pb.Frame(capture_time_ns=time.monotonic_ns(), data=data)
         await self._call.write(pb.StreamLandmarksRequest(frame=frame))
 
     async def receive(self) -> None:
@@ -127,9 +141,9 @@ class Camera:
             await self.receive()
 
 
-async def open_cameras(address: str, count: int) -> list[Camera]:
+async def open_cameras(address: str, count: int, tracking: str) -> list[Camera]:
     cameras = [Camera(address) for _ in range(count)]
-    await asyncio.gather(*(camera.open() for camera in cameras))
+    await asyncio.gather(*(camera.open(tracking) for camera in cameras))
     return cameras
 
 
@@ -146,7 +160,7 @@ async def wait_until_ready(address: str) -> None:
             if time.monotonic() > end:
                 raise RuntimeError("the service does not get ready")
             await asyncio.sleep(0.1)
-    (camera,) = await open_cameras(address, 1)
+    (camera,) = await open_cameras(address, 1, "off")
     await camera.wait_for_each(1.0)  # warms up
     await camera.close()
 
@@ -173,19 +187,19 @@ def row(name: str, tallies: Sequence[Tally], seconds: float) -> tuple[float, flo
 
 
 async def run(address: str, pid: int, options: argparse.Namespace) -> None:
-    seconds = options.seconds
+    seconds, tracking = options.seconds, options.tracking
     await wait_until_ready(address)
     log.info("%-34s %7s %7s", "", "median", "p95")
-    cameras = await open_cameras(address, 1)
+    cameras = await open_cameras(address, 1, tracking)
     await cameras[0].wait_for_each(seconds, pause=0.1)
     unloaded, _ = row("one camera, unloaded", await close_cameras(cameras), seconds)
-    cameras = await open_cameras(address, options.closed)
+    cameras = await open_cameras(address, options.closed, tracking)
     await asyncio.gather(*(camera.wait_for_each(seconds) for camera in cameras))
     name = f"{options.closed} cameras, waiting for answers"
     _, served = row(name, await close_cameras(cameras), seconds)
     count = max(1, math.ceil(options.load * served / options.fps))
     before = resident_mb(pid)
-    cameras, start = await open_cameras(address, count), time.monotonic()
+    cameras, start = await open_cameras(address, count, tracking), time.monotonic()
     starts = [start + index / count / options.fps for index in range(count)]  # not in step
     work = [c.run_at(options.fps, seconds, s) for c, s in zip(cameras, starts, strict=True)]
     running = asyncio.gather(*work)
@@ -207,6 +221,7 @@ def main() -> None:
     parser.add_argument("--fps", type=float, default=30, help="of each camera under load")
     parser.add_argument("--load", type=float, default=2, help="asked for, of what can be served")
     parser.add_argument("--closed", type=int, default=4, help="cameras that find out what that is")
+    parser.add_argument("--tracking", choices=("on", "off"), default="on")
     options = parser.parse_args()
     logging.basicConfig(format="%(message)s")
     log.setLevel(logging.INFO)

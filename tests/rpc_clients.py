@@ -43,6 +43,13 @@ def config(**changes: Any) -> pb.StreamConfig:
     return pb.StreamConfig(**{**fields, **changes})
 
 
+def y16(number: int) -> bytes:
+    """`Y16`, but no two numbers have the same picture, as no two pictures of a camera are."""
+    values = VALUES.copy()
+    values[0, 0] += number % 1000
+    return values.astype("<u2").tobytes()
+
+
 class Stream:
     """One stream, spoken to message by message. `config`: None sends none."""
 
@@ -63,7 +70,9 @@ class Stream:
                 await self.call.initial_metadata()
         return self
 
-    async def send(self, number: int, data: bytes = Y16) -> None:
+    async def send(self, number: int, data: bytes | None = None) -> None:
+        """data: None sends `y16(number)`."""
+        data = y16(number) if data is None else data
         frame = pb.Frame(id=number, capture_time_ns=1_000_000 * number, data=data)
         await self.call.write(pb.StreamLandmarksRequest(frame=frame))
 
@@ -95,6 +104,15 @@ async def until(condition: Callable[[], Any]) -> None:
     async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.005)
+
+
+async def detect_raw(address: str, data: bytes) -> tuple[grpc.StatusCode, str | None]:
+    """How a `Detect` ends whose message is `data`: its status, and the stable code."""
+    async with grpc.aio.insecure_channel(address) as channel:
+        method = "/thermal.v1.LandmarksService/Detect"
+        detect: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)
+        call = detect(data)
+        return await call.code(), thermal_code(await call.trailing_metadata())
 
 
 async def send_raw(address: str, data: bytes) -> grpc.StatusCode:

@@ -44,7 +44,15 @@ def scale_factor(width: int, height: int) -> int:
 
 
 def draw_faces(frame: ThermalFrame, faces: Sequence[Face], normalisation: str = "auto") -> bytes:
-    """PNG bytes of the frame with its faces drawn: box, score, landmarks joined by region.
+    """PNG bytes of `paint_faces`."""
+    return encode_png(paint_faces(frame, faces, normalisation))
+
+
+def paint_faces(
+    frame: ThermalFrame, faces: Sequence[Face], normalisation: str = "auto"
+) -> ByteArray:
+    """The frame with its faces drawn, uint8 `[H, W, 3]` blue, green, red: box, track id if there is
+    one, score, landmarks joined by region.
 
     An uncertain face has a dashed red box, any other a whole yellow one.
     faces: boxes and landmarks in the frame's pixels; what lies outside the frame, or is not
@@ -58,7 +66,7 @@ def draw_faces(frame: ThermalFrame, faces: Sequence[Face], normalisation: str = 
     for face in faces:
         _draw_box(canvas, face, factor)
         _draw_landmarks(canvas, face, factor)
-    return encode_png(canvas)
+    return canvas
 
 
 def encode_png(image: ByteArray) -> bytes:
@@ -92,7 +100,8 @@ def _draw_box(canvas: ByteArray, face: Face, factor: int) -> None:
         _dash(canvas, np.array([[left, top], [right, top], [right, bottom], [left, bottom]]), line)
     else:
         cv2.rectangle(canvas, (left, top), (right, bottom), colour, line, cv2.LINE_AA, _SHIFT)
-    _write(canvas, f"{box.score:.2f}", left >> _SHIFT, top >> _SHIFT, colour)
+    track = "" if face.track_id is None else f"#{face.track_id} "
+    _write(canvas, f"{track}{box.score:.2f}", left >> _SHIFT, top >> _SHIFT, colour)
 
 
 def _dash(canvas: ByteArray, corners: NDArray[np.int_], line: int) -> None:

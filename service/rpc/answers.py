@@ -1,7 +1,9 @@
 """From results and errors to messages."""
 
-from service.card import ModelCard
+import numpy as np
+
 from service.entities import Face
+from service.entries import Model
 from service.errors import ServiceError
 from service.imaging.drawing import encode_png
 from service.landmarks import FrameAnswer, Result
@@ -28,7 +30,12 @@ def frame_answer(answer: FrameAnswer) -> pb.StreamLandmarksResponse:
     """One frame's answer, with the sender's own number and time."""
     frame, outcome = answer.frame, answer.outcome
     message = pb.FrameAnswer(
-        frame_id=frame.id, capture_time_ns=frame.capture_time_ns, dropped=answer.dropped
+        frame_id=frame.id,
+        capture_time_ns=frame.capture_time_ns,
+        dropped=answer.dropped,
+        sensor_events=[
+            pb.SensorEvent.Value(f"SENSOR_EVENT_{event.name}") for event in sorted(answer.events)
+        ],
     )
     if isinstance(outcome, ServiceError):
         message.error.CopyFrom(error_message(outcome))
@@ -56,7 +63,8 @@ def image_result(result: Result) -> pb.ImageResult:
 
 
 def models_used(result: Result) -> pb.ModelsUsed:
-    """Which models made a result. No detector where the boxes came with the request."""
+    """Which models made a result. No detector where none looked: the boxes came with the request,
+    or from the tracks."""
     detector = result.detector
     return pb.ModelsUsed(
         detector=_model_used(detector) if detector else None,
@@ -64,25 +72,32 @@ def models_used(result: Result) -> pb.ModelsUsed:
     )
 
 
-def _model_used(card: ModelCard) -> pb.ModelUsed:
+def _model_used(model: Model) -> pb.ModelUsed:
+    card = model.card
     return pb.ModelUsed(
-        name=card.name, variant=card.variant, precision=card.precision, version=card.version
+        name=card.name,
+        variant=card.variant,
+        precision=card.precision,
+        version=card.version,
+        device=model.device,
     )
 
 
 def _face(face: Face) -> pb.Face:
     box, reasons = face.box, face.verdict.reasons if face.verdict else ()
+    velocities = np.zeros((len(face.landmarks), 2)) if face.velocities is None else face.velocities
     return pb.Face(
         box=pb.Box(x1=box.x1, y1=box.y1, x2=box.x2, y2=box.y2),
         score=box.score,
         landmarks=[
-            pb.Landmark(x=x, y=y, score=score, sigma=sigma)
-            for x, y, score, sigma in face.landmarks.tolist()
+            pb.Landmark(x=x, y=y, score=score, sigma=sigma, vx=vx, vy=vy)
+            for x, y, score, sigma, vx, vy in np.hstack((face.landmarks, velocities)).tolist()
         ],
         verdict=_verdict(face),
         reasons=[pb.Reason.Value(f"REASON_{reason.name}") for reason in reasons],
         temperatures=face.temperatures or {},
         crop=encode_png(face.crop) if face.crop is not None else b"",
+        track_id=face.track_id or 0,
     )
 
 

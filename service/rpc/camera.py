@@ -47,7 +47,9 @@ class Camera:
         """Until the sender ends the stream, or `stop`; raises what ends it otherwise."""
         reading = asyncio.create_task(self._read())
         setup = self._setup
-        answers = self._service.predict_stream(self._slot, setup.options, setup.form)
+        answers = self._service.predict_stream(
+            self._slot, setup.options, setup.form, setup.following
+        )
         try:
             async with aclosing(answers):
                 async for answer in answers:

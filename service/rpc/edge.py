@@ -78,7 +78,7 @@ class Edge:
             raise
         except Exception:  # not one of ours: logged whole, told without internals
             logging.getLogger("thermal.rpc").exception("unhandled error")
-            status = StatusCode.INTERNAL
+            status, facts["code"] = StatusCode.INTERNAL, ServiceError.code
             detail = "an internal error, logged under this id"
             await _abort(context, status, detail, ((CODE_KEY, ServiceError.code),))
         finally:

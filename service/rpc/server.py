@@ -13,7 +13,8 @@ from grpc_reflection.v1alpha import reflection
 from service.readiness import Readiness
 from service.rpc.health import NOT_SERVING, SERVING, Health
 from service.rpc.pb.thermal.v1 import landmarks_pb2, landmarks_pb2_grpc
-from service.rpc.servicer import Deps, LandmarksServicer
+from service.rpc.requests import read_request
+from service.rpc.servicer import DETECT, Deps, LandmarksServicer
 
 log = logging.getLogger("thermal.rpc")
 
@@ -69,6 +70,7 @@ class RpcServer:
         """Listen; the port. PortTaken when that is impossible."""
         options = (*_OPTIONS, ("grpc.max_receive_message_length", self._max_message))
         server = grpc.aio.server(options=options, maximum_concurrent_rpcs=self._listen.max_calls)
+        server.add_generic_rpc_handlers((_detect(self._servicer),))  # the first one found counts
         landmarks_pb2_grpc.add_LandmarksServiceServicer_to_server(self._servicer, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
@@ -105,6 +107,17 @@ class RpcServer:
             return server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
         except RuntimeError:
             raise PortTaken(f"gRPC cannot listen on {address}") from None
+
+
+def _detect(servicer: LandmarksServicer) -> grpc.GenericRpcHandler:
+    """`Detect`, also for bytes that are no request: gRPC itself would end such a call with UNKNOWN,
+    without a code and unseen by the metrics."""
+    handler = grpc.unary_unary_rpc_method_handler(
+        servicer.Detect,
+        request_deserializer=read_request,
+        response_serializer=landmarks_pb2.DetectResponse.SerializeToString,
+    )
+    return grpc.method_handlers_generic_handler(SERVICE, {DETECT: handler})
 
 
 async def _follow(readiness: Readiness, health: Health, listen: Listen) -> None:

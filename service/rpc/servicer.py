@@ -79,11 +79,13 @@ class LandmarksServicer(pb_grpc.LandmarksServiceServicer):
         for camera in self._cameras:
             camera.stop()
 
-    async def Detect(self, request: pb.DetectRequest, context: Context) -> pb.DetectResponse:
-        """Landmarks of every face in one or several images."""
+    async def Detect(self, request: pb.DetectRequest | None, context: Context) -> pb.DetectResponse:
+        """Landmarks of every face in one or several images. None: bytes that are no request."""
         deps = self._deps
         async with self._edge.call(context, DETECT) as facts:
             self._edge.admit(context)
+            if request is None:
+                raise InvalidInput("the message cannot be decoded")
             with deps.memory.claim() as claim:
                 facts.update(images=len(request.images), bytes=sum(map(len, request.images)))
                 claim.add(facts["bytes"])

@@ -64,6 +64,11 @@ def candidate_score(min_score: float, weights: FaceScore | None) -> float:
     return min_score if weights is None else min_score * CANDIDATE_SHARE
 
 
+def candidate_count(max_faces: int, weights: FaceScore | None) -> int:
+    """How many boxes are looked at, for `max_faces` faces: some will turn out to be none."""
+    return max_faces if weights is None else 2 * max_faces
+
+
 def rescore(faces: Sequence[Face], weights: FaceScore | None, min_score: float) -> tuple[Face, ...]:
     """Detected faces with their scores by detector and landmarks; those below `min_score` go.
 

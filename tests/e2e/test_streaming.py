@@ -36,8 +36,14 @@ async def test_published_models_over_a_stream() -> None:
     with Server(model_repository=repository, drain_delay_s="0", variant="t") as server:
         await asyncio.to_thread(until, server.ready)
         async with rpc_clients.client(address(server)) as stub:
-            options = pb.PredictOptions(include=[pb.INCLUDE_TEMPERATURES])
-            opening = pb.StreamConfig(pixel_format=pb.PIXEL_FORMAT_PNG, options=options)
+            # By name: `auto` may take another one as soon as more models are loaded.
+            options = pb.PredictOptions(
+                precision=pb.PRECISION_FP32, include=[pb.INCLUDE_TEMPERATURES]
+            )
+            alone = pb.Tracking(mode=pb.Tracking.MODE_OFF)
+            opening = pb.StreamConfig(
+                pixel_format=pb.PIXEL_FORMAT_PNG, options=options, tracking=alone
+            )
             stream = await Stream(stub, opening).open()
             await stream.send(5, sample)
             answer = await stream.answer()

@@ -143,10 +143,24 @@ async def test_errors_of_the_backend(
 async def test_unknown_errors_tell_nothing(
     stub: Any, backend: FakeBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "thermal.access")
     backend.error = RuntimeError("a secret")
     status, code, details = await refused(stub, request(IMAGE))
     assert (status, code) == (StatusCode.INTERNAL, "internal")
     assert "secret" not in details and "secret" in caplog.text
+    (line,) = (record for record in caplog.records if record.name == "thermal.access")
+    assert line.facts["code"] == "internal"  # type: ignore[attr-defined]
+
+
+async def test_bytes_that_are_no_request(gateway: Gateway) -> None:
+    async with rpc_clients.serving(gateway) as (_, address):
+        ended = await rpc_clients.detect_raw(address, b"\xff\xff\xff")
+        assert ended == (StatusCode.INVALID_ARGUMENT, "invalid_input")
+        ended = await rpc_clients.detect_raw(address, request().SerializeToString())
+        assert ended == (StatusCode.INVALID_ARGUMENT, "empty_input")
+    labels = {"transport": "grpc", "route": "Detect", "code": "INVALID_ARGUMENT"}
+    value = gateway.telemetry.registry.get_sample_value
+    assert value("thermal_requests_total", labels) == 2
 
 
 async def test_the_call_s_deadline(stub: Any, backend: FakeBackend) -> None:

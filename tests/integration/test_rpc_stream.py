@@ -17,7 +17,8 @@ from tests.fakes import FakeBackend
 from tests.rpc_clients import HEIGHT, WIDTH, Y16, Stream, config
 
 PNG = gateways.good_image()
-GRAY8 = np.full((HEIGHT, WIDTH), 90, np.uint8)
+GRAY8 = (rpc_clients.VALUES // 10 - 2900).astype(np.uint8)
+ALONE = pb.Tracking(mode=pb.Tracking.MODE_OFF)
 
 
 def jpeg() -> bytes:
@@ -45,7 +46,7 @@ async def stub(gateway: Gateway) -> AsyncIterator[Any]:
 
 
 async def test_answers_echo_their_frames(stub: Any) -> None:
-    stream = await Stream(stub, config()).open()
+    stream = await Stream(stub, config(tracking=ALONE)).open()
     for number in (7, 7, 2**64 - 1):
         frame = pb.Frame(id=number, capture_time_ns=-5, data=Y16)
         await stream.call.write(pb.StreamLandmarksRequest(frame=frame))
@@ -56,6 +57,7 @@ async def test_answers_echo_their_frames(stub: Any) -> None:
         assert {"decode", "detect", "crop", "landmarks"} <= set(answer.result.timings_ms)
         (face,) = answer.result.faces
         assert len(face.landmarks) == 68 and face.landmarks[0].sigma > 0
+        assert (face.track_id, face.landmarks[0].vx, face.landmarks[0].vy) == (0, 0, 0)
         assert (answer.models.detector.name, answer.models.landmarks.name) == (
             "face_detector",
             "landmarks_t",
@@ -95,8 +97,8 @@ async def test_pixel_formats(stub: Any, opening: pb.StreamConfig, data: bytes, u
 async def test_raw_frames_are_answered_as_files_are(stub: Any) -> None:
     """The same numbers by both ways; options too."""
     options = pb.PredictOptions(variant="s", rotate=90, include=[pb.INCLUDE_TEMPERATURES])
-    stream = await Stream(stub, config(options=options)).open()
-    await stream.send(1)
+    stream = await Stream(stub, config(options=options, tracking=ALONE)).open()
+    await stream.send(1, Y16)
     raw = (await stream.answer()).result
     request = pb.DetectRequest(images=[PNG], options=options)
     file = (await stub.Detect(request)).images[0].result
@@ -175,6 +177,10 @@ async def test_a_frame_s_deadline(stub: Any, backend: FakeBackend) -> None:
         (config(drop_policy=9), "invalid_option"),
         (config(frame_deadline_ms=0), "invalid_option"),
         (config(frame_deadline_ms=60_001), "invalid_option"),
+        (config(tracking=pb.Tracking(detect_every=0)), "invalid_option"),
+        (config(tracking=pb.Tracking(mode=unknown(3))), "invalid_option"),
+        (config(tracking=ALONE, smoothing=pb.SMOOTHING_LIGHT), "invalid_option"),
+        (config(smoothing=unknown(9)), "invalid_option"),
         (config(pixel_format=pb.PIXEL_FORMAT_GRAY8), "invalid_option"),
         (config(y16=pb.Y16Encoding(scale=0.01)), "invalid_option"),
         (config(y16=pb.Y16Encoding(unit=pb.Y16Encoding.UNIT_KELVIN, scale=-1)), "invalid_option"),

@@ -201,13 +201,14 @@ def _send(server: Server, stop: threading.Event) -> None:
 def _send_by_grpc(port: int, stop: threading.Event) -> None:
     """A short stream and a call, one after the other."""
     opening = pb.StreamLandmarksRequest(config=rpc_clients.config())
-    frame = pb.StreamLandmarksRequest(frame=pb.Frame(data=rpc_clients.Y16))
+    pictures = [pb.Frame(data=rpc_clients.y16(number)) for number in range(FRAMES)]
+    frames = [pb.StreamLandmarksRequest(frame=picture) for picture in pictures]
     image = pb.DetectRequest(images=[good_image()])
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         stub = pb_grpc.LandmarksServiceStub(channel)
         while not stop.wait(0.05):
             with suppress(grpc.RpcError):  # sent away, or Triton is gone
-                list(stub.StreamLandmarks(iter([opening, *[frame] * FRAMES]), timeout=PATIENCE))
+                list(stub.StreamLandmarks(iter([opening, *frames]), timeout=PATIENCE))
                 stub.Detect(image, timeout=PATIENCE)
 
 

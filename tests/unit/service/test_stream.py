@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from service.stream import Slot
+from service.stream import FrameClock, Slot
 
 
 def slot(*, keep_all: bool = False) -> tuple[Slot[int], list[int]]:
@@ -131,3 +131,31 @@ async def test_skipped_items_are_counted() -> None:
     frames.put(1)
     assert frames.take() == (1, 2)
     assert dropped == []
+
+
+MS = 1_000_000  # nanoseconds
+
+
+@pytest.mark.parametrize(
+    ("captured", "arrived", "expected"),
+    [
+        ([0, 40 * MS, 120 * MS], [5, 5.1, 5.11], [0, 0.04, 0.12]),  # the sender's clock
+        ([-7 * MS, 33 * MS], [5, 5.01], [0, 0.04]),
+        ([0, 0, 0], [5, 5.04, 5.08], [0, 0.04, 0.08]),  # it has none
+        ([0, 33, 66], [5, 5.04, 5.08], [0, 0.04, 0.08]),  # in other units
+        ([0, 40 * MS, 0, 40 * MS], [5, 5.1, 5.2, 5.3], [0, 0.04, 0.14, 0.18]),  # begun again
+        ([0, 3600_000 * MS], [5, 5.04], [0, 0.04]),  # set
+        ([0, 30_000 * MS], [5, 20], [0, 30]),  # a long pause, by both clocks
+        ([0, 30_000 * MS], [5, 19], [0, 14]),
+    ],
+)
+def test_frames_times(captured: list[int], arrived: list[float], expected: list[float]) -> None:
+    clock = FrameClock()
+    times = [clock.at(*frame) for frame in zip(captured, arrived, strict=True)]
+    assert times == pytest.approx(expected)
+
+
+def test_times_never_stand_still() -> None:
+    clock = FrameClock()
+    times = [clock.at(0, 5.0) for _ in range(3)]
+    assert times == sorted(set(times))

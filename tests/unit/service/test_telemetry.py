@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.telemetry import STAGES, JsonFormatter, Telemetry, request_id
+from service.entities import SensorEvent
+from service.telemetry import STAGES, UNINFERRED, JsonFormatter, Telemetry, request_id
 
 
 @pytest.fixture
@@ -52,6 +53,12 @@ def test_primed_at_start() -> None:
     for name in ("inflight_requests", "queued_requests", "faces_total"):
         assert f"thermal_{name} 0.0" in text
     assert 'le="0.0005"' in text
+    for event in SensorEvent:
+        assert f'thermal_stream_sensor_events_total{{event="{event}"}} 0.0' in text
+    for reason in UNINFERRED:
+        assert f'thermal_stream_frames_uninferred_total{{reason="{reason}"}} 0.0' in text
+    for name in ("detections_total", "tracks_total", "tracked_faces"):
+        assert f"thermal_stream_{name} 0.0" in text
 
 
 def test_stage_writes_both() -> None:

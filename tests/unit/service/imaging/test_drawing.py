@@ -1,11 +1,13 @@
 """The drawn picture: size, place and robustness; its looks are judged by eye."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
 from service.entities import Box, ByteArray, Face, Reason, ThermalFrame, Unit, Verdict
-from service.imaging.drawing import draw_faces, encode_png, scale_factor
+from service.imaging.drawing import draw_faces, encode_png, paint_faces, scale_factor
 from service.landmark_schema import KEYPOINTS
 
 
@@ -109,3 +111,15 @@ def test_many_faces_on_a_constant_frame() -> None:
 def test_png_is_lossless(shape: tuple[int, ...]) -> None:
     image = np.random.default_rng(1).integers(0, 256, shape).astype(np.uint8)
     np.testing.assert_array_equal(picture(encode_png(image)), image)
+
+
+def test_a_tracked_face_shows_its_number() -> None:
+    face = face_at(160, 120, 100)
+    pictures = [
+        paint_faces(frame_of(320, 240), [replace(face, track_id=track)]) for track in (None, 1, 2)
+    ]
+    changed = [(pictures[0] != other).any(axis=2) for other in pictures[1:]]
+    for where in changed:
+        rows = np.flatnonzero(where.any(axis=1))
+        assert rows.size and rows.max() < 4 * 80  # about the box's upper edge, at 4 * 70
+    assert (pictures[1] != pictures[2]).any()

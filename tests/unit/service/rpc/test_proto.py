@@ -23,7 +23,7 @@ def breaking(folder: Path, source: str) -> subprocess.CompletedProcess[str]:
     ("before", "after", "complaint"),
     [
         ("  float sigma = 4;\n", "", "sigma"),
-        ("  float sigma = 4;", "  float sigma = 5;", "sigma"),
+        ("  float sigma = 4;", "  float sigma = 9;", "sigma"),
         ("  float sigma = 4;", "  double sigma = 4;", "type"),
         ("  float sigma = 4;", "  float deviation = 4;", "name"),
         ("  PIXEL_FORMAT_PNG = 4;\n", "", "PixelFormat"),
@@ -38,7 +38,7 @@ def test_breaking_changes(tmp_path: Path, before: str, after: str, complaint: st
 
 
 def test_additions_are_none(tmp_path: Path) -> None:
-    more = SOURCE.replace("  float sigma = 4;", "  float sigma = 4;\n  float depth = 5;")
+    more = SOURCE.replace("  float sigma = 4;", "  float sigma = 4;\n  float depth = 9;")
     assert more != SOURCE
     result = breaking(tmp_path, more)
     assert result.returncode == 0, result.stdout

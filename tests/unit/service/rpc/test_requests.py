@@ -9,7 +9,9 @@ from service.errors import InvalidOption
 from service.imaging.options import POLARITIES, UNITS
 from service.options import DETECTORS, INCLUDES, PredictOptions
 from service.rpc.pb.thermal.v1 import landmarks_pb2 as pb
-from service.rpc.requests import to_options, to_setup
+from service.rpc.requests import MAX_DETECT_EVERY, to_options, to_setup
+from service.session import Following
+from service.vision.smoothing import Smoothing
 
 NOT_A_FIELD = {"deadline_ms"}  # the call's own, or the stream's `frame_deadline_ms`
 
@@ -82,3 +84,59 @@ def test_setup() -> None:
     assert not setup.keep_all
     config.drop_policy = pb.DROP_POLICY_NONE
     assert to_setup(config, 16_000_000).keep_all
+
+
+ON, OFF = pb.Tracking.MODE_ON, pb.Tracking.MODE_OFF
+BOXES = pb.PredictOptions(boxes=[pb.Box(x2=50, y2=50)])
+
+
+def following(**fields: Any) -> Following | None:
+    config = pb.StreamConfig(pixel_format=pb.PIXEL_FORMAT_PNG, **fields)
+    return to_setup(config, 16_000_000).following
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, Following(10, Smoothing.LIGHT)),
+        ({"tracking": pb.Tracking(mode=ON)}, Following(10, Smoothing.LIGHT)),
+        ({"tracking": pb.Tracking(detect_every=1)}, Following(1, Smoothing.LIGHT)),
+        (
+            {"tracking": pb.Tracking(detect_every=MAX_DETECT_EVERY)},
+            Following(MAX_DETECT_EVERY, Smoothing.LIGHT),
+        ),
+        ({"smoothing": pb.SMOOTHING_OFF}, Following(10, Smoothing.OFF)),
+        ({"smoothing": pb.SMOOTHING_STRONG}, Following(10, Smoothing.STRONG)),
+        ({"tracking": pb.Tracking(mode=OFF)}, None),
+        ({"tracking": pb.Tracking(mode=OFF), "smoothing": pb.SMOOTHING_OFF}, None),
+        ({"options": BOXES}, None),
+        ({"options": BOXES, "tracking": pb.Tracking(mode=OFF)}, None),
+    ],
+)
+def test_following(fields: dict[str, Any], expected: Following | None) -> None:
+    assert following(**fields) == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"tracking": pb.Tracking(detect_every=0)}, "detect_every: must be 1 to 1000"),
+        ({"tracking": pb.Tracking(detect_every=1001)}, "detect_every: must be 1 to 1000"),
+        ({"tracking": pb.Tracking(mode=ON), "options": BOXES}, "tracking: not with boxes"),
+        ({"tracking": pb.Tracking(mode=OFF, detect_every=9)}, "detect_every: only with tracking"),
+        ({"tracking": pb.Tracking(detect_every=9), "options": BOXES}, "only with tracking"),
+        (
+            {"tracking": pb.Tracking(mode=OFF), "smoothing": pb.SMOOTHING_LIGHT},
+            "smoothing: only with tracking",
+        ),
+        ({"options": BOXES, "smoothing": pb.SMOOTHING_STRONG}, "smoothing: only with tracking"),
+    ],
+)
+def test_contradictions_about_following(fields: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(InvalidOption, match=complaint):
+        following(**fields)
+
+
+def test_every_strength_has_its_number() -> None:
+    named = {pb.Smoothing.Name(number) for number in pb.Smoothing.values()[1:]}
+    assert named == {f"SMOOTHING_{strength.name}" for strength in Smoothing}

@@ -111,13 +111,15 @@ class _SensorEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SensorEve
     DESCRIPTOR: _descriptor.EnumDescriptor
     SENSOR_EVENT_UNSPECIFIED: _SensorEvent.ValueType  # 0
     SENSOR_EVENT_FROZEN: _SensorEvent.ValueType  # 1
-    """The picture has stood still to the last bit for a while, as during a shutter calibration (NUC,
-    FFC): the answer repeats that of the same picture.
+    """The picture has stood still to the last bit for 0.3 s or more, as during a shutter calibration
+    (NUC, FFC): the answer repeats that of the same picture, if faces are tracked.
     """
     SENSOR_EVENT_BLANK: _SensorEvent.ValueType  # 2
-    """No contrast at all: a closed shutter or a covered lens. No faces are looked for."""
+    """No contrast at all: a closed shutter or a covered lens. No faces are looked for, if they are
+    tracked.
+    """
     SENSOR_EVENT_SATURATED: _SensorEvent.ValueType  # 3
-    """A large part of the pixels is at the end of the scale."""
+    """More than a quarter of the pixels are at one end of the scale."""
     SENSOR_EVENT_POLARITY_FLIPPED: _SensorEvent.ValueType  # 4
     """Hot and cold have changed places since the last frame."""
 
@@ -126,13 +128,15 @@ class SensorEvent(_SensorEvent, metaclass=_SensorEventEnumTypeWrapper):
 
 SENSOR_EVENT_UNSPECIFIED: SensorEvent.ValueType  # 0
 SENSOR_EVENT_FROZEN: SensorEvent.ValueType  # 1
-"""The picture has stood still to the last bit for a while, as during a shutter calibration (NUC,
-FFC): the answer repeats that of the same picture.
+"""The picture has stood still to the last bit for 0.3 s or more, as during a shutter calibration
+(NUC, FFC): the answer repeats that of the same picture, if faces are tracked.
 """
 SENSOR_EVENT_BLANK: SensorEvent.ValueType  # 2
-"""No contrast at all: a closed shutter or a covered lens. No faces are looked for."""
+"""No contrast at all: a closed shutter or a covered lens. No faces are looked for, if they are
+tracked.
+"""
 SENSOR_EVENT_SATURATED: SensorEvent.ValueType  # 3
-"""A large part of the pixels is at the end of the scale."""
+"""More than a quarter of the pixels are at one end of the scale."""
 SENSOR_EVENT_POLARITY_FLIPPED: SensorEvent.ValueType  # 4
 """Hot and cold have changed places since the last frame."""
 Global___SensorEvent: _TypeAlias = SensorEvent  # noqa: Y015
@@ -145,7 +149,9 @@ class _PrecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Precision.V
     DESCRIPTOR: _descriptor.EnumDescriptor
     PRECISION_UNSPECIFIED: _Precision.ValueType  # 0
     PRECISION_AUTO: _Precision.ValueType  # 1
-    """The most accurate one that is published."""
+    """The best of those that are ready on the service's host: FP16 or FP32 on a GPU, INT8 on a
+    processor.
+    """
     PRECISION_FP32: _Precision.ValueType  # 2
     PRECISION_FP16: _Precision.ValueType  # 3
     PRECISION_INT8: _Precision.ValueType  # 4
@@ -154,7 +160,9 @@ class Precision(_Precision, metaclass=_PrecisionEnumTypeWrapper): ...
 
 PRECISION_UNSPECIFIED: Precision.ValueType  # 0
 PRECISION_AUTO: Precision.ValueType  # 1
-"""The most accurate one that is published."""
+"""The best of those that are ready on the service's host: FP16 or FP32 on a GPU, INT8 on a
+processor.
+"""
 PRECISION_FP32: Precision.ValueType  # 2
 PRECISION_FP16: Precision.ValueType  # 3
 PRECISION_INT8: Precision.ValueType  # 4
@@ -537,7 +545,9 @@ Global___StreamConfig: _TypeAlias = StreamConfig  # noqa: Y015
 
 @_typing.final
 class Tracking(_message.Message):
-    """Whether faces are followed from frame to frame."""
+    """Whether faces are followed from frame to frame. A frame that repeats the last one to the last bit
+    is then answered as that one was, and one without any contrast by no faces: no network runs.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -548,29 +558,31 @@ class Tracking(_message.Message):
     class _ModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Tracking._Mode.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         MODE_UNSPECIFIED: Tracking._Mode.ValueType  # 0
-        """As ON; as OFF where boxes are given in the options."""
+        """As ON; as OFF where boxes are given in the options, with which ON is an error."""
         MODE_ON: Tracking._Mode.ValueType  # 1
         """Each face has a `track_id`. Its next crop comes from its last landmarks; the detector looks
         for newcomers every `detect_every` frames, and at once when a face is lost.
         """
         MODE_OFF: Tracking._Mode.ValueType  # 2
-        """Every frame by itself, as in `Detect`."""
+        """Every frame by itself, as in `Detect`. No `detect_every` and no smoothing then."""
 
     class Mode(_Mode, metaclass=_ModeEnumTypeWrapper): ...
     MODE_UNSPECIFIED: Tracking.Mode.ValueType  # 0
-    """As ON; as OFF where boxes are given in the options."""
+    """As ON; as OFF where boxes are given in the options, with which ON is an error."""
     MODE_ON: Tracking.Mode.ValueType  # 1
     """Each face has a `track_id`. Its next crop comes from its last landmarks; the detector looks
     for newcomers every `detect_every` frames, and at once when a face is lost.
     """
     MODE_OFF: Tracking.Mode.ValueType  # 2
-    """Every frame by itself, as in `Detect`."""
+    """Every frame by itself, as in `Detect`. No `detect_every` and no smoothing then."""
 
     MODE_FIELD_NUMBER: _builtins.int
     DETECT_EVERY_FIELD_NUMBER: _builtins.int
     mode: Global___Tracking.Mode.ValueType
     detect_every: _builtins.int
-    """Frames from one look of the detector to the next at most, 1 to 1,000. Unset: 10."""
+    """Frames from one look of the detector to the next at most, 1 to 1,000. Unset: 10. While no face
+    is there, it looks at each.
+    """
     def __init__(
         self,
         *,
@@ -678,7 +690,9 @@ class Frame(_message.Message):
     id: _builtins.int
     """The sender's own number, echoed; need not be unique."""
     capture_time_ns: _builtins.int
-    """Nanoseconds of the sender's own clock, echoed; the service makes nothing of it."""
+    """Nanoseconds of the sender's own clock, echoed. The time between two frames, for tracking and
+    velocities, is taken from it where it grows by 0.5 ms to 10 s, else from their arrival.
+    """
     data: _builtins.bytes
     """The frame in the stream's pixel format, 32 MiB at most (the service's setting)."""
     def __init__(
@@ -721,7 +735,7 @@ class FrameAnswer(_message.Message):
 
     @_builtins.property
     def sensor_events(self) -> _containers.RepeatedScalarFieldContainer[Global___SensorEvent.ValueType]:
-        """What the sensor does instead of showing the scene."""
+        """What the sensor does instead of showing the scene. None with an error."""
 
     def __init__(
         self,
@@ -905,7 +919,9 @@ class ImageResult(_message.Message):
     def faces(self) -> _containers.RepeatedCompositeFieldContainer[Global___Face]: ...
     @_builtins.property
     def timings_ms(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
-        """Milliseconds by stage: decode, detect, crop, landmarks, postprocess."""
+        """Milliseconds by stage: decode, detect, crop, landmarks, postprocess. Those that ran: no detect in
+        a stream's frame that the detector did not look at.
+        """
 
     def __init__(
         self,
@@ -958,14 +974,16 @@ class Face(_message.Message):
     CROP_FIELD_NUMBER: _builtins.int
     TRACK_ID_FIELD_NUMBER: _builtins.int
     score: _builtins.float
-    """0 to 1, of the detection; 1 where the box came with the request."""
+    """0 to 1, of the detection, of a tracked face the last one; 1 where the box came with the request."""
     verdict: Global___Verdict.ValueType
     crop: _builtins.bytes
     """What the network saw, if asked for: PNG, 256 x 256."""
     track_id: _builtins.int
     """The same face has the same number, from 1 on, as long as its stream lasts. 0: not tracked."""
     @_builtins.property
-    def box(self) -> Global___Box: ...
+    def box(self) -> Global___Box:
+        """As detected or given; of a tracked face the bounding box of its landmarks, before smoothing."""
+
     @_builtins.property
     def landmarks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Landmark]:
         """68, in iBUG order."""
@@ -1102,11 +1120,14 @@ class ModelUsed(_message.Message):
     VARIANT_FIELD_NUMBER: _builtins.int
     PRECISION_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    DEVICE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     variant: _builtins.str
     precision: _builtins.str
     """`fp32`, `fp16` or `int8`."""
     version: _builtins.int
+    device: _builtins.str
+    """What it ran on: `cpu` or `gpu`."""
     def __init__(
         self,
         *,
@@ -1114,10 +1135,11 @@ class ModelUsed(_message.Message):
         variant: _builtins.str = ...,
         precision: _builtins.str = ...,
         version: _builtins.int = ...,
+        device: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "precision", b"precision", "variant", b"variant", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device", b"device", "name", b"name", "precision", b"precision", "variant", b"variant", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,151 @@
+"""What one stream remembers from frame to frame, and which frames need a network at all."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from service.entities import Box, Face, SensorEvent
+from service.entries import Model
+from service.imaging.rotation import rotate_box, unrotate_box
+from service.imaging.sensor_events import SensorWatch, measure
+from service.options import PredictOptions
+from service.steps import Job, Picture, Steps
+from service.stream import Frame, FrameClock
+from service.telemetry import Telemetry
+from service.vision.smoothing import Smoother, Smoothing
+from service.vision.tracking import Plan, Tracker, TrackingConfig
+from service.workers import Workers
+
+
+@dataclass(frozen=True)
+class Following:
+    """How a stream's faces are followed. detect_every: frames from one look of the detector to the
+    next at most."""
+
+    detect_every: int = TrackingConfig.detect_every
+    smoothing: Smoothing = Smoothing.LIGHT
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a frame shows. landmarks: the model that found them. looked: whether a detector did."""
+
+    faces: tuple[Face, ...]
+    landmarks: Model
+    looked: bool
+    events: frozenset[SensorEvent] = frozenset()
+
+
+class Session:
+    """One stream's memory: a few numbers a face and the last answer, never a frame.
+
+    Frames come one by one, in their order; one that fails leaves the tracks as they are.
+    """
+
+    def __init__(
+        self,
+        steps: Steps,
+        workers: Workers,
+        telemetry: Telemetry,
+        options: PredictOptions,
+        following: Following | None,
+    ) -> None:
+        """following: None answers every frame by itself."""
+        self._steps = steps
+        self._workers = workers
+        self._telemetry = telemetry
+        self._clock = FrameClock()
+        self._watch = SensorWatch()
+        self._follower = _Follower(steps, workers, options, following) if following else None
+        self._last: Seen | None = None  # of the last frame, unless it failed
+        self._events = frozenset[SensorEvent]()
+        self._tracks = 0  # so far
+        self._shown = 0  # in the last answer
+
+    async def see(self, job: Job, picture: Picture, frame: Frame) -> Seen:
+        """Faces in the grid that was sent. picture: of `frame`. Raises what the steps do."""
+        last, self._last = self._last, None  # if this frame fails, there is nothing to repeat
+        measured = await self._workers.run(measure, picture.sent)
+        now = self._clock.at(frame.capture_time_ns, frame.arrived)
+        finding = self._watch.look(measured, now)
+        self._count_events(finding.events)
+        follower = self._follower
+        if follower is None:
+            faces = await self._steps.find_all(job, picture)
+            seen = Seen(faces, job.models.landmarks, bool(job.models.detectors))
+        elif SensorEvent.BLANK in finding.events:
+            follower.hold(now)
+            seen = Seen((), job.models.landmarks, False)
+            self._telemetry.frames_uninferred.labels("blank").inc()
+        elif finding.repeats and last is not None:
+            if SensorEvent.FROZEN in finding.events:
+                follower.hold(now)
+            seen = replace(last, looked=False)
+            self._telemetry.frames_uninferred.labels("repeated").inc()
+        else:
+            seen = await follower.follow(job, picture, now)
+            self._count_tracks(seen.faces)
+        self._telemetry.detections.inc(seen.looked)
+        seen = replace(seen, events=finding.events)
+        if follower is not None:
+            self._last = seen
+        return seen
+
+    def close(self) -> None:
+        """The stream has ended."""
+        self._telemetry.tracked_faces.dec(self._shown)
+
+    def _count_events(self, events: frozenset[SensorEvent]) -> None:
+        for event in events - self._events:
+            self._telemetry.sensor_events.labels(event).inc()
+        self._events = events
+
+    def _count_tracks(self, faces: Sequence[Face]) -> None:
+        numbers = [face.track_id for face in faces if face.track_id is not None]
+        self._telemetry.tracks.inc(sum(number > self._tracks for number in numbers))
+        self._tracks = max((self._tracks, *numbers))
+        self._telemetry.tracked_faces.inc(len(numbers) - self._shown)
+        self._shown = len(numbers)
+
+
+class _Follower:
+    """Tracking and smoothing, joined to the steps. Both know the grid that was sent alone.
+
+    What takes long for many faces runs in a thread, where it goes on when the frame's time is up:
+    the lock holds the next frame back until it is done.
+    """
+
+    def __init__(
+        self, steps: Steps, workers: Workers, options: PredictOptions, following: Following
+    ) -> None:
+        self._steps = steps
+        self._workers = workers
+        self._tracker = Tracker(TrackingConfig(following.detect_every, max_faces=options.max_faces))
+        self._smoother = Smoother(following.smoothing)
+        self._lock = threading.Lock()
+
+    def hold(self, now: float) -> None:
+        """Nothing to be seen now."""
+        with self._lock:
+            self._tracker.hold(now)
+
+    async def follow(self, job: Job, picture: Picture, now: float) -> Seen:
+        sent, rotate = picture.sent, job.options.rotate
+        with self._lock:
+            plan = self._tracker.plan(now, sent.width, sent.height)
+        if plan.detect:
+            found = await self._steps.find_faces(job, picture)
+            found = tuple(unrotate_box(box, sent.width, sent.height, rotate) for box in found)
+            plan = await self._workers.run(self._join, plan, found)
+        boxes = tuple(rotate_box(box, sent.width, sent.height, rotate) for box in plan.boxes)
+        faces = await self._steps.find_landmarks(job, picture, boxes)
+        faces = await self._workers.run(self._update, now, plan, faces)
+        return Seen(faces, job.models.landmarks, plan.detect)
+
+    def _join(self, plan: Plan, detections: Sequence[Box]) -> Plan:
+        with self._lock:
+            return self._tracker.join(plan, detections)
+
+    def _update(self, now: float, plan: Plan, faces: Sequence[Face]) -> tuple[Face, ...]:
+        with self._lock:
+            return self._smoother.smooth(now, self._tracker.update(now, plan, faces))

@@ -1,0 +1,149 @@
+"""One face over time: where it was, how it moves, where it should be now. Pure numpy and scipy.
+
+Positions are pixels of the frame as sent, times seconds of one clock that does not run backwards.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from service.entities import Box, FloatArray
+from service.vision.detection import pairwise_iou
+
+# Seconds over which a speed is learnt. At 9 frames a second people start and stop within two: of
+# those who walk, 31 % of the predicted boxes are off (IoU below .75) with 0.1, 28 % with 0.05, 39 %
+# with 0.25. Of those who stand, the noise of the speed costs .01 of IoU.
+SPEED_TIME: Final = 0.05
+SPEED_TIME_UNSURE: Final = 1.0  # where the landmarks may be wrong, or another face's
+# Seconds after which an unseen face has used up its speed: people stop and turn.
+COASTING: Final = 1.5
+# Shares of the face's size. A detection further than `REACH` from where a face should be is another
+# face; for every second unsure `REACH_A_SECOND` more, up to `REACH_LIMIT`.
+REACH: Final = 1.2
+REACH_A_SECOND: Final = 4.0
+REACH_LIMIT: Final = 3.0
+STRAIN_KEPT: Final = 0.7  # of a frame's strain in the next
+SIZE_RATIO: Final = 1.7  # sizes that differ by more are of two faces
+
+
+@dataclass
+class Track:
+    """A face that is or was there.
+
+    box: where it was seen last, `at` then. velocity: `[2]` pixels a second of its centre.
+    expires: when it is forgotten. visible: whether it was there in the last frame. strain: how
+    badly its motion has fitted lately, in sizes. misses: looks of the detector in a row without it.
+    """
+
+    id: int
+    box: Box
+    at: float
+    expires: float
+    sure_at: float = float("-inf")  # when it was seen without a doubt
+    visible: bool = False
+    seen: int = 0  # frames
+    misses: int = 0
+    doubtful: bool = False
+    strain: float = 0.0
+    velocity: FloatArray = field(default_factory=lambda: np.zeros(2))
+
+    def predicted(self, now: float) -> Box:
+        """Where it should be now: on at its speed, ever more slowly."""
+        coasted = COASTING * (1 - math.exp(-max(0.0, now - self.at) / COASTING))
+        dx, dy = (self.velocity * coasted).tolist()
+        box = self.box
+        return Box(box.x1 + dx, box.y1 + dy, box.x2 + dx, box.y2 + dy, box.score)
+
+    def strained(self, now: float, box: Box) -> float:
+        """The strain, were it at `box` now."""
+        return STRAIN_KEPT * self.strain + misfit(self.predicted(now), box)
+
+    @property
+    def sure(self) -> bool:
+        """Whether its place in the last frame is known without a doubt."""
+        return self.visible and not self.doubtful
+
+    def see(self, now: float, box: Box, *, doubtful: bool = False, aside: bool = False) -> None:
+        """It is at `box`. doubtful: perhaps not quite. aside: of another face, whose landmarks
+        these may be."""
+        passed = now - self.at
+        learn = self.visible and not (doubtful or self.doubtful or aside)
+        self.strain = self.strained(now, box)
+        if self.seen and passed > 0:
+            gain = 1 - math.exp(-passed / (SPEED_TIME if learn else SPEED_TIME_UNSURE))
+            measured = (centre(box) - centre(self.box)) / passed
+            self.velocity = self.velocity + gain * (measured - self.velocity)
+        self.box, self.at, self.visible, self.doubtful = box, now, True, doubtful
+        self.seen += 1
+        if not doubtful:
+            self.sure_at = now
+
+
+def centre(box: Box) -> FloatArray:
+    """x, y `[2]`."""
+    return np.array([(box.x1 + box.x2) / 2, (box.y1 + box.y2) / 2])
+
+
+def corners(boxes: Sequence[Box]) -> FloatArray:
+    """`[N, 4]` x1, y1, x2, y2."""
+    return np.array([(b.x1, b.y1, b.x2, b.y2) for b in boxes], np.float64).reshape(-1, 4)
+
+
+def bounds(landmarks: FloatArray) -> Box:
+    """The bounding box of landmarks `[68, 2 or more]`."""
+    (x1, y1), (x2, y2) = (
+        landmarks[:, :2].min(axis=0).tolist(),
+        landmarks[:, :2].max(axis=0).tolist(),
+    )
+    return Box(x1, y1, x2, y2)
+
+
+def misfit(expected: Box, found: Box) -> float:
+    """How far `found` is from what was expected, in face sizes: its place, and its size."""
+    size = max(expected.size, 1.0)
+    away = float(np.hypot(*(centre(found) - centre(expected)))) / size
+    return away + abs(math.log(max(found.size, 1.0) / size))
+
+
+def assign(tracks: Sequence[Track], detections: Sequence[Box], now: float) -> dict[int, int]:
+    """Index of a track to that of its detection: overlap and motion, the best sum over all.
+
+    Faces of whose places there is no doubt choose first.
+    """
+    found = dict[int, int]()
+    for sure in (True, False):
+        rows = [i for i, track in enumerate(tracks) if track.sure is sure]
+        columns = [j for j in range(len(detections)) if j not in found.values()]
+        if rows and columns:
+            costs = _costs([tracks[i] for i in rows], [detections[j] for j in columns], now)
+            chosen = zip(*linear_sum_assignment(np.where(np.isinf(costs), 1e6, costs)), strict=True)
+            found |= {rows[i]: columns[j] for i, j in chosen if np.isfinite(costs[i, j])}
+    return found
+
+
+def _costs(tracks: Sequence[Track], detections: Sequence[Box], now: float) -> FloatArray:
+    """`[K, M]`: misfit, and what does not overlap; infinite where it cannot be the same face."""
+    expected = [track.predicted(now) for track in tracks]
+    costs = 1 - pairwise_iou(corners(expected), corners(detections)).astype(np.float64)
+    for i, (track, box) in enumerate(zip(tracks, expected, strict=True)):
+        reach = min(REACH + REACH_A_SECOND * (now - track.sure_at), REACH_LIMIT) * max(
+            box.size, 1.0
+        )
+        for j, detection in enumerate(detections):
+            ratio = max(box.size, 1.0) / max(detection.size, 1.0)
+            far = np.hypot(*(centre(detection) - centre(box))) > reach
+            unlike = not 1 / SIZE_RATIO <= ratio <= SIZE_RATIO
+            costs[i, j] = np.inf if far or unlike else costs[i, j] + misfit(box, detection)
+    return costs
+
+
+def overlapping(boxes: Sequence[Box], limit: float) -> NDArray[np.bool_]:
+    """`[N, N]`: which overlap by more than `limit` (IoU), none with itself."""
+    close = np.asarray(pairwise_iou(corners(boxes)) > limit)
+    np.fill_diagonal(close, False)
+    return close

@@ -1,0 +1,151 @@
+"""What a stream remembers, when its frames fail as well; the doors' tests have the rest."""
+
+import asyncio
+import gc
+import weakref
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.admission import Deadline
+from service.entities import Box, Face, FloatArray, SensorEvent, ThermalFrame, Unit
+from service.errors import DeadlineExceeded, InferenceFailed
+from service.options import PredictOptions
+from service.session import Following, Seen, Session
+from service.steps import Job, Models, Picture, Steps
+from service.stream import Frame
+from service.telemetry import Telemetry
+from service.workers import Workers
+
+FACE = Box(40, 30, 80, 80, 0.9)
+
+
+class Networks(Steps):
+    """One face, always there; after `delay` seconds, and unless there is an `error`."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.delay = 0.0
+        self.runs = 0
+
+    async def find_faces(self, job: Job, picture: Picture) -> tuple[Box, ...]:
+        return (FACE,)
+
+    async def find_landmarks(
+        self, job: Job, picture: Picture, boxes: Sequence[Box]
+    ) -> tuple[Face, ...]:
+        self.runs += 1
+        await asyncio.sleep(self.delay)
+        if self.error:
+            raise self.error
+        across, down = np.arange(68) % 9 / 8, np.arange(68) // 9 / 7
+        x, y = FACE.x1 + across * FACE.width, FACE.y1 + down * FACE.height
+        points = np.stack((x, y, np.full(68, 0.8), np.full(68, 0.5)), axis=1)
+        return tuple(Face(box, points.astype(np.float32)) for box in boxes)
+
+
+@pytest.fixture
+def networks() -> Networks:
+    return Networks()
+
+
+@pytest.fixture
+def telemetry() -> Telemetry:
+    return Telemetry()
+
+
+@pytest.fixture
+def session(networks: Networks, telemetry: Telemetry) -> Iterator[Session]:
+    workers = Workers(1, "worker")
+    yield Session(networks, workers, telemetry, PredictOptions(), Following())
+    workers.close()
+
+
+def values(seed: int) -> FloatArray:
+    return np.random.default_rng(seed).uniform(20, 36, (24, 32)).repeat(5, 0).repeat(5, 1)
+
+
+def picture(seed: int) -> Picture:
+    frame = ThermalFrame(values(seed).astype(np.float32), Unit.CELSIUS, "test")
+    return Picture(frame, frame)
+
+
+async def see(session: Session, shown: Picture, number: int, seconds: float = 60) -> Seen:
+    """The answer to the frame `number` of 25 a second."""
+    model: Any = object()
+    job = Job(Models((model,), model, "linear-v1"), PredictOptions(), Deadline(seconds))
+    frame = Frame(number, 40_000_000 * number, b"", job.deadline, 100 + number / 25)
+    async with job.deadline.enforced():
+        return await session.see(job, shown, frame)
+
+
+async def test_the_same_picture_needs_no_network(session: Session, networks: Networks) -> None:
+    first, second = [await see(session, picture(1), number) for number in range(2)]
+    assert networks.runs == 1
+    assert second == replace(first, looked=False)
+    await see(session, picture(2), 2)
+    assert networks.runs == 2
+
+
+@pytest.mark.parametrize("wrong", [InferenceFailed("engine"), None])
+async def test_a_picture_that_failed_is_not_answered_by_an_older_one(
+    session: Session, networks: Networks, wrong: Exception | None
+) -> None:
+    """Neither after an error nor past a deadline: it is worked on when it comes again."""
+    before = await see(session, picture(1), 0)
+    networks.error, networks.delay = wrong, 0.0 if wrong else 5.0
+    with pytest.raises((InferenceFailed, DeadlineExceeded)):
+        await see(session, picture(2), 1, seconds=0.05 if wrong is None else 60)
+    networks.error, networks.delay = None, 0.0
+    after = await see(session, picture(2), 2)
+    assert networks.runs == 3
+    assert [face.track_id for face in (*before.faces, *after.faces)] == [1, 1]
+
+
+async def test_the_first_picture_may_fail(session: Session, networks: Networks) -> None:
+    networks.error = InferenceFailed("engine")
+    for number in range(2):
+        with pytest.raises(InferenceFailed):
+            await see(session, picture(1), number)
+    networks.error = None
+    seen = await see(session, picture(1), 2)
+    assert [face.track_id for face in seen.faces] == [1]
+
+
+async def test_no_frame_is_kept(session: Session) -> None:
+    for number in range(3):
+        shown = picture(number)
+        kept = weakref.ref(shown.sent.values)
+        await see(session, shown, number)
+        del shown
+        gc.collect()
+        assert kept() is None
+
+
+async def test_events_are_counted_when_they_begin(session: Session, telemetry: Telemetry) -> None:
+    flat = ThermalFrame(np.full((120, 160), 25, np.float32), Unit.CELSIUS, "test")
+
+    async def blank(number: int) -> None:
+        seen = await see(session, Picture(flat, flat), number)
+        assert SensorEvent.BLANK in seen.events and not seen.faces and not seen.looked
+
+    for number in range(10):
+        await (see(session, picture(number), number) if number in (0, 5) else blank(number))
+    count = telemetry.registry.get_sample_value
+    assert count("thermal_stream_sensor_events_total", {"event": "blank"}) == 2
+    assert count("thermal_stream_frames_uninferred_total", {"reason": "blank"}) == 8
+
+
+async def test_faces_of_streams_that_ended_are_not_followed(
+    session: Session, telemetry: Telemetry
+) -> None:
+    count = telemetry.registry.get_sample_value
+    for number in range(3):
+        await see(session, picture(number), number)
+    assert count("thermal_stream_tracked_faces") == 1
+    assert count("thermal_stream_tracks_total") == 1
+    session.close()
+    assert count("thermal_stream_tracked_faces") == 0
