@@ -10,6 +10,8 @@ _DELAY_MICROSECONDS: Final = 500
 _QUEUE: Final = {"landmarks": 256, "detector": 32}
 _TIMEOUT_MICROSECONDS: Final = 2_000_000
 
+# No instance_group for ONNX: Triton then takes every GPU that it finds, else the processors. How
+# many threads it gets there is the host's choice (docs/operations.md), not the repository's.
 _TEMPLATE: Final = """\
 name: "{name}"
 {engine}
