@@ -17,7 +17,7 @@ from service.telemetry import Telemetry
 from service.vision.crop import letterbox
 from service.vision.detection import Look, merge_looks, select_faces
 from service.vision.face_score import candidate_count, candidate_score, rescore
-from service.vision.faces import Crop, crop_faces, to_faces
+from service.vision.faces import Crop, crop_faces, to_faces, with_own_box
 from service.vision.refine import boxes_to_try, drop_repeated, keep_better
 from service.workers import Workers
 
@@ -71,12 +71,14 @@ class Steps:
             return await self._workers.run(_read, decode, job.options.rotate)
 
     async def find_all(self, job: Job, picture: Picture) -> tuple[Face, ...]:
-        """Every face, in the grid that was sent; of detected ones, each face once."""
+        """Every face, in the grid that was sent. Of detected ones each face once, the best score
+        first, in the box of its landmarks; a caller's boxes stay as they are."""
         faces = await self.find_landmarks(job, picture, await self.find_faces(job, picture))
         if job.options.boxes is not None:
             return faces
         weights = job.models.landmarks.card.face_score
-        return drop_repeated(rescore(faces, weights, job.options.min_score))[: job.options.max_faces]
+        likely = rescore(faces, weights, job.options.min_score)
+        return drop_repeated([with_own_box(face) for face in likely])[: job.options.max_faces]
 
     async def find_faces(self, job: Job, picture: Picture) -> tuple[Box, ...]:
         """Boxes in the upright frame: the caller's, or else what all of the detectors find.

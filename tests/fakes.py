@@ -7,12 +7,14 @@ from dataclasses import replace
 import numpy as np
 
 from service.backends.base import Array, Device, InferResult, ModelMetadata, TensorSpec
+from service.entities import Box
 from service.errors import (
     BackendTimeout,
     BackendUnavailable,
     InferenceFailed,
     ModelNotFound,
 )
+from service.vision.crop import crop_map
 from tests.onnx_models import FACE_BOX, FACE_SCORE, keypoints_grid
 
 Corners = tuple[float, float, float, float]
@@ -99,6 +101,12 @@ class FakeBackend:
         if not set(wanted) <= set(answers):
             raise InferenceFailed("no such output")
         return InferResult({name: answers[name](batch) for name in wanted}, metadata.version)
+
+    @staticmethod
+    def answered_box(*detected: float) -> list[float]:
+        """The box of the landmarks in the crop of the `detected` one: x1, y1, x2, y2."""
+        xy = crop_map(Box(*detected)).to_frame(keypoints_grid()[:, :2])
+        return [*xy.min(axis=0).tolist(), *xy.max(axis=0).tolist()]
 
     def _answers(self, model: str) -> dict[str, Callable[[int], Array]]:
         if "detector" not in model:

@@ -8,6 +8,7 @@ from scipy.optimize import minimize
 
 from service.entities import Face, FloatArray, ThermalFrame, Unit
 from service.vision.face_score import CANDIDATE_SHARE, FaceScore, evidence
+from service.vision.faces import with_own_box
 from service.vision.refine import drop_repeated
 from training.metrics import (
     MIN_SCORE,
@@ -24,11 +25,15 @@ LEAST_SCORE: Final = 0.1  # of the detector, for a box to be looked at here
 
 
 class JudgedFrame:
-    """What detector and landmark network say of one frame. evidence `[N, 3]`: see `FaceScore`."""
+    """What detector and landmark network say of one frame. evidence `[N, 3]`: see `FaceScore`.
+
+    found: in their detected boxes; matched are the boxes of their landmarks, as served.
+    """
 
     def __init__(self, frame: Frame, found: Sequence[Face]) -> None:
-        boxes = [(face.box.x1, face.box.y1, face.box.x2, face.box.y2) for face in found]
-        self._boxes = np.array(boxes, np.float32).reshape(-1, 4)
+        own = [with_own_box(face).box for face in found]
+        corners = [(box.x1, box.y1, box.x2, box.y2) for box in own]
+        self._boxes = np.array(corners, np.float32).reshape(-1, 4)
         self._truth = frame.boxes, frame.ignore > 0
         self.scores = np.array([face.box.score for face in found], np.float32)
         rows = [evidence(face.box, face.landmarks) for face in found]

@@ -29,7 +29,9 @@ class Problem(BaseModel):
 
 class FaceAnswer(BaseModel):
     box: list[float] = Field(description="x1, y1, x2, y2 in pixels of the image sent.")
-    score: float = Field(description="Of the detection; 1 where the box came with the request.")
+    score: float = Field(
+        description="How likely this is a face, 0 to 1; 1 where the box came with the request."
+    )
     landmarks: list[list[float]] = Field(
         description="68 times x, y, score, in the order of `/schemas`; pixels of the image sent."
     )

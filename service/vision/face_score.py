@@ -70,7 +70,7 @@ def candidate_count(max_faces: int, weights: FaceScore | None) -> int:
 
 
 def rescore(faces: Sequence[Face], weights: FaceScore | None, min_score: float) -> tuple[Face, ...]:
-    """Detected faces with their scores by detector and landmarks; those below `min_score` go.
+    """Faces in their detected boxes, scored by detector and landmarks; those below `min_score` go.
 
     Without `weights` (the network is not calibrated) the detector's scores stay.
     """

@@ -199,6 +199,7 @@ async def test_wrong_options_end_the_stream(
     with pytest.raises(InvalidRequest) as caught:
         await all_of(client, source, **options)
     assert caught.value.code == code
+    assert source.closed
 
 
 async def test_a_source_that_breaks_off(client: AsyncThermalClient) -> None:
@@ -297,6 +298,32 @@ async def test_leaving_early_without_asyncio(address: str) -> None:
             assert client.detect(PNG).faces
 
     await asyncio.to_thread(use)
+
+
+async def test_the_client_s_own_thread_waits_for_nobody(address: str) -> None:
+    """`on_retry` runs there, and an iterator that was left may be collected there: either would
+    wait for itself."""
+    source, told = MemorySource(), list[str]()
+
+    def use() -> None:
+        with ThermalClient("127.0.0.1:1", retry=Retry(attempts=2, first_s=0.001)) as client:
+
+            def ask(*_: object) -> None:
+                with pytest.raises(RuntimeError) as caught:
+                    client.ping()
+                told.append(str(caught.value))
+
+            with pytest.raises(Unavailable):
+                next(client.stream(recording(1), on_retry=ask))
+        with ThermalClient(address) as client:
+            answers = client.stream(source)
+            source.put()
+            assert next(answers).frame_id == 0
+            client._loop.call_soon_threadsafe(answers.close)
+            assert source.ended.wait(30)
+
+    await asyncio.to_thread(use)
+    assert told == ["not from the client's own thread, which would wait for itself"]
 
 
 async def test_closed_from_another_thread(address: str) -> None:

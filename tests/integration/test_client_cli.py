@@ -2,10 +2,13 @@
 
 import asyncio
 import csv
+import fcntl
 import json
 import os
 import signal
+import struct
 import sys
+import termios
 import urllib.request
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -118,6 +121,7 @@ async def test_when_to_stop(
     [
         (("--variant", "xxl"), "variant_unavailable"),
         (("--units", "parsecs"), "parsecs"),
+        (("--polarity", "blue"), "polarity"),
         (("--option", "fps"), "NAME=VALUE"),
         (("--option", "colour=red"), "colour"),
         (("--token-file", "/nowhere"), "nowhere"),
@@ -145,7 +149,24 @@ async def test_sources_that_are_none(source: str, capsys: pytest.CaptureFixture[
     assert source in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [(), ("synthetic", "--max-frames", "0")])
+async def test_a_wrong_option_leaves_files_alone(recording: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "yesterday.csv"
+    kept.write_text("rows")
+    assert await stream(recording, "--csv", kept, "--smoothing", "very") == USAGE
+    assert kept.read_text() == "rows"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("synthetic", "--max-frames", "0"),
+        ("synthetic", "--seconds", "0"),
+        ("synthetic", "--seconds", "nan"),
+        ("synthetic", "--show-port", "65536"),
+        ("synthetic", "--show-port", "-1"),
+    ],
+)
 async def test_wrong_command_lines(arguments: tuple[str, ...]) -> None:
     with pytest.raises(SystemExit) as caught:
         await stream(*arguments or ("--json",))
@@ -219,6 +240,30 @@ async def test_a_signal_is_a_good_end(
     opened = cv2.VideoCapture(str(video))
     assert opened.read()[0]
     opened.release()
+
+
+async def test_a_second_signal_ends_it_whatever_it_waits_for(address: str, tmp_path: Path) -> None:
+    """A reader of the lines that has stopped reading: the end would wait for it."""
+    np.save(tmp_path / "clip.npy", np.stack([VALUES, VALUES + np.uint16(3)]))
+    reading, writing = os.pipe()
+    room = fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    words = (f"synthetic:{tmp_path / 'clip.npy'}", "--server", address, "--json", "-")
+    process = await start(*words, stdout=writing)
+    os.close(writing)
+    await until(lambda: waiting(reading) == room)
+    process.send_signal(signal.SIGINT)
+    await asyncio.sleep(0.3)
+    assert process.returncode is None
+    process.send_signal(signal.SIGINT)
+    _, errors = await process.communicate()
+    os.close(reading)
+    assert process.returncode == -signal.SIGINT and b"Traceback" not in errors
+
+
+def waiting(pipe: int) -> int:
+    """Bytes in a pipe."""
+    (count,) = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))
+    return int(count)
 
 
 async def test_a_reader_that_leaves(address: str, recording: Path) -> None:

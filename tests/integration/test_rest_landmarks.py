@@ -42,7 +42,10 @@ async def test_raw_body(client: httpx.AsyncClient) -> None:
     assert np.shape(face["landmarks"]) == (68, 3)
     assert face["score"] == 0.9
     # The letterbox doubles the image and centres it: 320 - 240 = 80 columns, 40 on each side.
-    np.testing.assert_allclose(face["box"], [19.75, 39.75, 99.75, 119.75], atol=0.01)
+    expected = FakeBackend.answered_box(19.75, 39.75, 99.75, 119.75)
+    np.testing.assert_allclose(face["box"], expected, atol=0.01)
+    xy = np.array(face["landmarks"])[:, :2]
+    np.testing.assert_allclose(face["box"], [*xy.min(axis=0), *xy.max(axis=0)], atol=0.01)
     assert made["models"]["landmarks"] == {
         "name": "landmarks_t",
         "variant": "t",
@@ -123,11 +126,14 @@ async def test_a_box_that_the_landmarks_contradict_is_looked_at_again(
     backend.faces = [(80, 80, 240, 240), (20, 80, 100, 240)]  # the second is too narrow
     whole, narrow = await faces(client)
     assert backend.calls == [("face_detector", 1), ("landmarks_t", 2), ("landmarks_t", 1)]
-    assert whole["box"] == pytest.approx([19.75, 39.75, 99.75, 119.75], abs=0.01)
-    assert narrow["box"] == pytest.approx([0, 39.75, 29.75, 119.75], abs=0.01)
+    expected = backend.answered_box(19.75, 39.75, 99.75, 119.75)
+    assert whole["box"] == pytest.approx(expected, abs=0.01)
+    expected = backend.answered_box(*backend.answered_box(0, 39.75, 29.75, 119.75))
+    assert narrow["box"] == pytest.approx(expected, abs=0.01)
     backend.calls.clear()
-    await faces(client, boxes=str([narrow["box"]]))  # a caller's own box is taken at its word
+    (own,) = await faces(client, boxes="[[0, 39.75, 29.75, 119.75]]")  # taken at its word
     assert backend.calls == [("landmarks_t", 1)]
+    assert own["box"] == [0, 39.75, 29.75, 119.75]
 
 
 async def test_two_boxes_whose_landmarks_agree_are_one_face(

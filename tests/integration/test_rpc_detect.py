@@ -160,7 +160,9 @@ async def test_bytes_that_are_no_request(gateway: Gateway) -> None:
         assert ended == (StatusCode.INVALID_ARGUMENT, "empty_input")
     labels = {"transport": "grpc", "route": "Detect", "code": "INVALID_ARGUMENT"}
     value = gateway.telemetry.registry.get_sample_value
-    assert value("thermal_requests_total", labels) == 2
+    await rpc_clients.until(
+        lambda: value("thermal_requests_total", labels) == 2
+    )  # after the answer
 
 
 async def test_the_call_s_deadline(stub: Any, backend: FakeBackend) -> None:

@@ -6,12 +6,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from grpc import StatusCode
 
 from service.bootstrap import Gateway
 from service.rpc.pb.thermal.v1 import landmarks_pb2 as pb
+from service.rpc.pb.thermal.v1 import landmarks_pb2_grpc as pb_grpc
 from service.rpc.server import RpcServer
+from service.telemetry import DROPS
 from tests import gateways, rpc_clients
 from tests.fakes import FakeBackend
 from tests.rpc_clients import Y16, Stream, config, until
@@ -183,6 +186,31 @@ async def test_a_slow_reader_costs_two_frames(
         stream.call.cancel()
         await until(lambda: metric(gateway, "open") == 0)
         assert gateway.memory.claimed == 0
+
+
+async def test_every_frame_is_counted_when_an_answer_cannot_be_written(
+    repository: Path, backend: FakeBackend
+) -> None:
+    """The write fails, and then the call is cancelled: two ends of one stream."""
+    opening = config(options=pb.PredictOptions(include=[pb.INCLUDE_CROPS]))
+    backend.faces = [(30, 30, 90, 90)]
+    small = ("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 2**16)
+    async with (
+        gateways.running(gateways.settings(repository), backend) as gateway,
+        rpc_clients.serving(gateway) as (_, address),
+        grpc.aio.insecure_channel(address, small) as channel,
+    ):
+        stream = await Stream(pb_grpc.LandmarksServiceStub(channel), opening).open()
+        number = 0
+        while metric(gateway, "frames_dropped_total", reason="newer") < 50:
+            number += 1
+            await stream.send(number)
+            await asyncio.sleep(0.005)
+        stream.call.cancel()
+        await until(lambda: metric(gateway, "open") == 0)
+        dropped = sum(metric(gateway, "frames_dropped_total", reason=why) for why in DROPS)
+        answered = metric(gateway, "frames_answered_total", code="ok")
+        assert metric(gateway, "frames_received_total") == answered + dropped
 
 
 async def test_memory_is_shared_by_all(repository: Path, backend: FakeBackend) -> None:

@@ -974,7 +974,9 @@ class Face(_message.Message):
     CROP_FIELD_NUMBER: _builtins.int
     TRACK_ID_FIELD_NUMBER: _builtins.int
     score: _builtins.float
-    """0 to 1, of the detection, of a tracked face the last one; 1 where the box came with the request."""
+    """0 to 1: how likely this is a face, by detector and landmarks; of a tracked face when it was last
+    detected; 1 where the box came with the request.
+    """
     verdict: Global___Verdict.ValueType
     crop: _builtins.bytes
     """What the network saw, if asked for: PNG, 256 x 256."""
@@ -982,7 +984,7 @@ class Face(_message.Message):
     """The same face has the same number, from 1 on, as long as its stream lasts. 0: not tracked."""
     @_builtins.property
     def box(self) -> Global___Box:
-        """As detected or given; of a tracked face the bounding box of its landmarks, before smoothing."""
+        """The bounding box of the landmarks, before smoothing; it may reach beyond the image. Or as given."""
 
     @_builtins.property
     def landmarks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Landmark]:
