@@ -61,8 +61,9 @@ _VERDICT_PROTOCOL: Final = (
     "boxes without a face, told on other frames"
 )
 _SCORE_PROTOCOL: Final = (
-    "synthetic frames of held-out persons, boxes of detector {detector}; chance of being a face by "
-    "the detector's score, the expected error and the overlap of box and landmarks; told on others"
+    "synthetic frames of held-out persons, boxes of detector {detector}; being a face by the "
+    "detector's score, the expected error and the size; as many found at the usual threshold as by "
+    "the detector alone; told on other frames"
 )
 
 log = logging.getLogger(__name__)

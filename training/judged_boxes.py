@@ -1,9 +1,11 @@
 """Boxes of a detector on held-out frames, and how likely each is a face."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
+from scipy import special
 from scipy.optimize import minimize
 
 from service.entities import Face, FloatArray, ThermalFrame, Unit
@@ -21,11 +23,12 @@ from training.served import Network, find_boxes, find_landmarks
 from training.synthesis.frames import Frame, compose_frame
 from training.synthesis.pool import Pool
 
-LEAST_SCORE: Final = 0.1  # of the detector, for a box to be looked at here
+LEAST_SCORE: Final = 0.1  # of the detector, for a box to be learnt from
+_CANDIDATE: Final = MIN_SCORE * CANDIDATE_SHARE  # the same when serving
 
 
 class JudgedFrame:
-    """What detector and landmark network say of one frame. evidence `[N, 3]`: see `FaceScore`.
+    """What detector and landmark network say of one frame. evidence `[N, 4]`: see `FaceScore`.
 
     found: in their detected boxes; matched are the boxes of their landmarks, as served.
     """
@@ -37,7 +40,7 @@ class JudgedFrame:
         self._truth = frame.boxes, frame.ignore > 0
         self.scores = np.array([face.box.score for face in found], np.float32)
         rows = [evidence(face.box, face.landmarks) for face in found]
-        self.evidence = np.array(rows).reshape(-1, 3)
+        self.evidence = np.array(rows).reshape(-1, 4)
 
     def match(self, scores: FloatArray, least: float = 0.0) -> Matching:
         """With `scores` `[N]` instead of the detector's; without boxes of a lower detector's score
@@ -67,7 +70,8 @@ def judge_boxes(
 
 
 def fit_face_score(frames: Sequence[JudgedFrame]) -> FaceScore | None:
-    """Logistic regression of being a face; None if there are no faces, or nothing else."""
+    """Logistic regression of being a face, then a bias with which `MIN_SCORE` finds as many as by
+    the detector alone; None if there are no faces, or nothing else."""
     matches = [frame.match(frame.scores) for frame in frames]
     counted = np.concatenate([match.counted for match in matches])
     rows = np.concatenate([frame.evidence for frame in frames])[counted]
@@ -80,15 +84,24 @@ def fit_face_score(frames: Sequence[JudgedFrame]) -> FaceScore | None:
     def loss(weights: FloatArray) -> float:
         return float(np.logaddexp(0, -sign * (inputs @ weights)).mean() + 1e-4 * weights @ weights)
 
-    weights = minimize(loss, np.zeros(4), method="BFGS").x
-    return FaceScore(*np.round(weights, 3).tolist())
+    fitted = minimize(loss, np.zeros(inputs.shape[1]), method="BFGS").x
+    weights = FaceScore(*np.round(fitted, 3).tolist())
+    found = sum(int((m.found >= MIN_SCORE).sum()) for m in matches)
+    return replace(weights, bias=round(weights.bias + _shift(frames, weights, found), 3))
+
+
+def _shift(frames: Sequence[JudgedFrame], weights: FaceScore, wanted: int) -> float:
+    """What the log-odds need for `wanted` faces to score `MIN_SCORE` or more."""
+    matches = [frame.match(weights.score(frame.evidence), _CANDIDATE) for frame in frames]
+    found = np.sort(np.concatenate([m.found[~np.isnan(m.found)] for m in matches]))[::-1]
+    last = found[: max(wanted, 1)].min()
+    return float(special.logit(MIN_SCORE) - special.logit(last))
 
 
 def face_score_figures(frames: Sequence[JudgedFrame], weights: FaceScore) -> dict[str, Any]:
     """By the detector alone and by both, at the usual threshold, on other frames."""
     alone = [frame.match(frame.scores, MIN_SCORE) for frame in frames]
-    least = MIN_SCORE * CANDIDATE_SHARE
-    both = [frame.match(weights.probability(frame.evidence), least) for frame in frames]
+    both = [frame.match(weights.score(frame.evidence), _CANDIDATE) for frame in frames]
     figures = {"detector_alone": _figures(alone), "with_landmarks": _figures(both)}
     return {"frames": len(frames), "faces": sum(int(m.target.sum()) for m in both), **figures}
 

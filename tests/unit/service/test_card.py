@@ -7,7 +7,7 @@ import pytest
 from service.card import Canary, CardError, ModelCard, card_json, file_sha256, parse_card
 
 LIMITS = {"max_error": 0.08, "fine_error": 0.1, "small_size": 14.5}
-WEIGHTS = {"bias": -5.0, "detector": 2.0, "error": -1.6, "overlap": 3.5}
+WEIGHTS = {"bias": -5.0, "detector": 2.0, "error": -1.6, "size": -1.5, "error_by_size": -0.6}
 RAW: dict[str, Any] = {
     "name": "landmarks_t",
     "task": "landmarks",

@@ -101,6 +101,24 @@ async def test_frames_that_fail_do_not_teach_how_long_work_takes(
                 pytest.fail("it could not have been done in time")
 
 
+async def test_a_fault_of_ours_costs_its_frame_and_not_the_stream(
+    service: LandmarkService, backend: FakeBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend.error = ZeroDivisionError("secret")
+    waiting, got = slot(), []
+    waiting.put(frame())
+    async for answer in service.predict_stream(waiting, PredictOptions(), FORM):
+        got.append(answer.outcome)
+        backend.error = None
+        if len(got) == 1:
+            waiting.put(frame())
+        else:
+            waiting.close()
+    failed, good = got
+    assert type(failed) is ServiceError and isinstance(good, Result)
+    assert "secret" not in str(failed) and "secret" in caplog.text
+
+
 async def test_the_error_that_the_slot_was_closed_with_ends_the_stream(
     service: LandmarkService,
 ) -> None:

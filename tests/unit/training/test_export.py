@@ -29,7 +29,7 @@ from training.tracing import IR_VERSION, OPSET, trace
 CALIBRATION: dict[str, Any] = {
     "sigma": {"deviations": [1.0, 20.0, 200.0], "errors": [0.5, 7.0, 90.0]},
     "verdict": {"max_error": 0.08, "fine_error": 0.1, "small_size": 14.0},
-    "face_score": {"bias": -5.0, "detector": 2.0, "error": -1.6, "overlap": 3.5},
+    "face_score": {"bias": -5.0, "detector": 2.0, "error": -1.6, "size": -1.5, "error_by_size": -0.6},
     "figures": {"sigma": {"protocol": "a test", "calibration_error_px": 0.1}},
 }
 

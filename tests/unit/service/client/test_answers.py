@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 
 from service.client.answers import events_of, failure_of, prediction_of
@@ -53,6 +55,15 @@ def test_events_that_a_newer_service_has_are_left_out() -> None:
     message.sensor_events.append(pb.SENSOR_EVENT_POLARITY_FLIPPED)
     message.sensor_events.append(99)  # type: ignore[arg-type]
     assert events_of(message) == {SensorEvent.POLARITY_FLIPPED}
+
+
+def test_reasons_that_a_newer_service_has_are_left_out() -> None:
+    """A face that is uncertain for unknown reasons alone must not pass for a reliable one."""
+    uncertain: dict[str, Any] = {"verdict": pb.VERDICT_UNCERTAIN}
+    (some,) = prediction_of(result(**uncertain, reasons=[99, pb.REASON_CUT])).faces
+    assert some.verdict == Verdict((Reason.CUT,))
+    (none,) = prediction_of(result(**uncertain, reasons=[99])).faces
+    assert none.verdict is None
 
 
 def test_failures() -> None:

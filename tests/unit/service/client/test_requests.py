@@ -108,11 +108,28 @@ def test_a_stream_s_own_options() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"units": "parsecs"}, {"drop": "oldest"}, {"detect_every": -1}, {"deadline": 1e12}]
+    "options",
+    [
+        {"units": "parsecs"},
+        {"drop": "oldest"},
+        {"detect_every": -1},
+        {"deadline": 1e12},
+        {"deadline": 0.0},
+        {"deadline": -1.0},
+        {"deadline": float("nan")},
+        {"tracking": "on"},
+    ],
 )
 def test_wrong_options_of_a_stream(options: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest):
         config_message(FORM, options)
+
+
+def test_8_bits_have_no_units() -> None:
+    form = replace(FORM, pixel_format=PixelFormat.GRAY8)
+    assert config_message(form, {"units": "auto"}) == config_message(form, {})
+    with pytest.raises(InvalidRequest, match="units"):
+        config_message(form, {"units": "centikelvin"})
 
 
 def test_pixels_row_by_row_and_little_endian() -> None:

@@ -56,6 +56,11 @@ def test_grey_clips_stay_within_their_scale(tmp_path: Path) -> None:
         assert frame[:, 20:].min() > 245
 
 
+def test_no_frames_are_no_camera() -> None:
+    with pytest.raises(SourceError, match="frames"):
+        open_synthetic(frames=0)
+
+
 def test_a_live_camera_has_the_clocks_time_and_skips_what_is_late(clip: str) -> None:
     source = open_synthetic(clip, fps=1000.0)
     assert source.form.live
