@@ -10,7 +10,7 @@ PROFILE := two-cores
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-slow test-observability check openapi proto proto-released bench \
-  bench-serving bench-streams paper-tables triton triton-setup
+  bench-serving bench-streams bench-tracking soak paper-tables triton triton-setup
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -42,6 +42,12 @@ bench-serving: $(VENV)/.all $(TRITON)/.installed ## what the gateway and Triton'
 
 bench-streams: $(VENV)/.all ## streams at twice the load that this machine serves
 	$(BIN)/python -m tests.bench_streams
+
+bench-tracking: $(VENV)/.all ## faces followed and smoothed, against truth; HEAD_MODEL=head_model.npz
+	$(BIN)/python -m tests.bench_tracking --head $(HEAD_MODEL)
+
+soak: $(VENV)/.all ## half an hour of streams, with a verdict; SECONDS=600 for less
+	$(BIN)/python -m tests.soak $(if $(SECONDS),--seconds $(SECONDS))
 
 paper-tables: $(VENV)/.all ## MLCM-KD's tables on synthesis; HEAD_MODEL=head_model.npz
 	$(BIN)/python -m training.paper --profile $(PROFILE) $(if $(HEAD_MODEL),--head $(HEAD_MODEL)) $(PAPER)

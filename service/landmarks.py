@@ -1,5 +1,6 @@
 """The use case: bytes of a thermal image in, 68 landmarks a face out."""
 
+import logging
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -20,6 +21,8 @@ from service.steps import Job, Models, Picture, Steps
 from service.stream import Frame, Slot
 from service.telemetry import Telemetry
 from service.workers import Workers
+
+log = logging.getLogger("thermal.stream")
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,9 @@ class LandmarkService:
                         outcome, events = await self._predict_frame(session, frame, options, form)
                 except ServiceError as error:  # of the frame: `turn` raises none of its own
                     outcome = error
+                except Exception:  # ours: logged whole, told without internals, like that of a call
+                    log.exception("unhandled error")
+                    outcome = ServiceError("an internal error, logged under the call's id")
                 yield FrameAnswer(frame, outcome, dropped, events)
 
     async def _predict_frame(

@@ -12,6 +12,7 @@ from service.options import PredictOptions
 from service.steps import Job, Picture, Steps
 from service.stream import Frame, FrameClock
 from service.telemetry import Telemetry
+from service.vision.face_score import rescore
 from service.vision.smoothing import Smoother, Smoothing
 from service.vision.tracking import Plan, Tracker, TrackingConfig
 from service.workers import Workers
@@ -93,11 +94,15 @@ class Session:
 
     def close(self) -> None:
         """The stream has ended."""
+        self._count_events(frozenset())
         self._telemetry.tracked_faces.dec(self._shown)
 
     def _count_events(self, events: frozenset[SensorEvent]) -> None:
         for event in events - self._events:
             self._telemetry.sensor_events.labels(event).inc()
+            self._telemetry.disturbed.labels(event).inc()
+        for event in self._events - events:
+            self._telemetry.disturbed.labels(event).dec()
         self._events = events
 
     def _count_tracks(self, faces: Sequence[Face]) -> None:
@@ -120,7 +125,11 @@ class _Follower:
     ) -> None:
         self._steps = steps
         self._workers = workers
-        self._tracker = Tracker(TrackingConfig(following.detect_every, max_faces=options.max_faces))
+        self._tracker = Tracker(
+            TrackingConfig(
+                following.detect_every, max_faces=options.max_faces, min_score=options.min_score
+            )
+        )
         self._smoother = Smoother(following.smoothing)
         self._lock = threading.Lock()
 
@@ -130,17 +139,30 @@ class _Follower:
             self._tracker.hold(now)
 
     async def follow(self, job: Job, picture: Picture, now: float) -> Seen:
-        sent, rotate = picture.sent, job.options.rotate
         with self._lock:
-            plan = self._tracker.plan(now, sent.width, sent.height)
+            plan = self._tracker.plan(now, picture.sent.width, picture.sent.height)
         if plan.detect:
-            found = await self._steps.find_faces(job, picture)
-            found = tuple(unrotate_box(box, sent.width, sent.height, rotate) for box in found)
-            plan = await self._workers.run(self._join, plan, found)
-        boxes = tuple(rotate_box(box, sent.width, sent.height, rotate) for box in plan.boxes)
-        faces = await self._steps.find_landmarks(job, picture, boxes)
+            plan = await self._look(job, picture, plan)
+        faces = await self._find_landmarks(job, picture, plan)
+        if not plan.detect and self._tracker.doubts(plan, faces):  # this frame still has its faces
+            plan = await self._look(job, picture, plan)
+            faces = await self._find_landmarks(job, picture, plan)
+        if plan.detect:  # with scores for what they show; which newcomers stay, the tracker decides
+            faces = rescore(faces, job.models.landmarks.card.face_score, 0.0)
         faces = await self._workers.run(self._update, now, plan, faces)
         return Seen(faces, job.models.landmarks, plan.detect)
+
+    async def _look(self, job: Job, picture: Picture, plan: Plan) -> Plan:
+        """The plan with what the detector finds."""
+        sent, rotate = picture.sent, job.options.rotate
+        found = await self._steps.find_faces(job, picture)
+        found = tuple(unrotate_box(box, sent.width, sent.height, rotate) for box in found)
+        return await self._workers.run(self._join, plan, found)
+
+    async def _find_landmarks(self, job: Job, picture: Picture, plan: Plan) -> tuple[Face, ...]:
+        sent, rotate = picture.sent, job.options.rotate
+        boxes = tuple(rotate_box(box, sent.width, sent.height, rotate) for box in plan.boxes)
+        return await self._steps.find_landmarks(job, picture, boxes)
 
     def _join(self, plan: Plan, detections: Sequence[Box]) -> Plan:
         with self._lock:

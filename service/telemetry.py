@@ -117,10 +117,14 @@ class Telemetry:
             "thermal_stream_sensor_events_total", "Times that a camera ceased to show the scene.",
             ("event",), registry=self.registry,
         )  # fmt: skip
+        self.disturbed = self._gauge(
+            "thermal_stream_disturbed", "Open streams whose camera does this now.", "event"
+        )
         for reason in UNINFERRED:
             self.frames_uninferred.labels(reason)
         for event in SensorEvent:
             self.sensor_events.labels(event)
+            self.disturbed.labels(event)
         for reason in DROPS:
             self.frames_dropped.labels(reason)
         for stage in STAGES:
@@ -144,13 +148,13 @@ class Telemetry:
 
     @contextmanager
     def stage(self, name: str, timings_ms: dict[str, float] | None = None) -> Iterator[None]:
-        """Time one of `STAGES`, into its histogram and into `timings_ms`."""
+        """Time one of `STAGES`, into its histogram and into `timings_ms`, where it adds up."""
         started = time.perf_counter()
         yield
         seconds = time.perf_counter() - started
         self.stage_duration.labels(name).observe(seconds)
         if timings_ms is not None:
-            timings_ms[name] = round(1000 * seconds, 3)
+            timings_ms[name] = round(timings_ms.get(name, 0.0) + 1000 * seconds, 3)
 
     @contextmanager
     def inference(self, model: str, version: int, backend: str, batch: int) -> Iterator[None]:

@@ -25,6 +25,7 @@ class MemorySource:
         self._frames: queue.SimpleQueue[CameraFrame | Exception | None] = queue.SimpleQueue()
         self._put = 0
         self.given = 0
+        self.closed = False
         self.ended = threading.Event()
 
     def put(self, data: Any = None) -> None:
@@ -48,6 +49,7 @@ class MemorySource:
             self.ended.set()
 
     def close(self) -> None:
+        self.closed = True
         self._frames.put(None)
 
 

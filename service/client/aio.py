@@ -137,7 +137,11 @@ class AsyncThermalClient:
     ) -> Streaming:
         """As `stream`, for those who close it themselves: `aclose` works from any task."""
         self._check_open()
-        config = config_message(source.form, options)
+        try:
+            config = config_message(source.form, options)
+        except ClientError:
+            source.close()
+            raise
         if stall is None:
             stall = options.get("deadline", _FRAME_DEADLINE_S) + _STALL_S
         keep_all = config.drop_policy == pb.DROP_POLICY_NONE

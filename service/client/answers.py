@@ -98,9 +98,13 @@ def _face(face: pb.Face, tracks_before: int) -> Face:
 
 
 def _verdict(face: pb.Face) -> Verdict | None:
-    if face.verdict == pb.VERDICT_UNSPECIFIED:
-        return None
-    return Verdict(tuple(Reason(_name(pb.Reason, "REASON_", reason)) for reason in face.reasons))
+    """With the reasons that this client knows; None where it knows none of a newer service's, since
+    without a reason the face would pass for reliable."""
+    names = (_name(pb.Reason, "REASON_", reason) for reason in face.reasons)
+    reasons = tuple(Reason(name) for name in names if name in set(Reason))
+    if face.verdict == pb.VERDICT_RELIABLE or reasons:
+        return Verdict(reasons)
+    return None
 
 
 def _crop(data: bytes) -> ByteArray:

@@ -101,15 +101,29 @@ def _add_outputs(made: argparse.ArgumentParser) -> None:
         "--show", action="store_true", help="annotated frames on a page for the browser"
     )
     outputs.add_argument(
-        "--show-port", type=int, default=0, metavar="N", help="of that page; default: any free one"
+        "--show-port", type=_port, default=0, metavar="N", help="of that page; default: a free one"
     )
     end = made.add_argument_group("when to stop (default: with the source)")
     end.add_argument("--max-frames", type=_positive, metavar="N", help="after N answers")
-    end.add_argument("--seconds", type=float, metavar="S", help="after S seconds")
+    end.add_argument("--seconds", type=_seconds, metavar="S", help="after S seconds")
 
 
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not number > 0:
+        raise argparse.ArgumentTypeError("must be above 0")
+    return number
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError("must be 0 to 65535")
     return number

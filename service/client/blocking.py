@@ -92,7 +92,8 @@ class ThermalClient:
         **options: Unpack[StreamOptions],
     ) -> Generator[Answer, None, None]:
         """See `AsyncThermalClient.stream`. Leaving the iterator early closes the source as well, at
-        once with `contextlib.closing`. `on_retry` is called in the client's own thread."""
+        once with `contextlib.closing`. `on_retry` is called in the client's own thread: the client
+        cannot be asked for anything there."""
 
         async def start() -> Streaming:  # in the loop
             return self._client.open_stream(source, stall=stall, on_retry=on_retry, **options)
@@ -103,7 +104,10 @@ class ThermalClient:
                 while (answer := self._run(_following(answers))) is not None:
                     yield answer
             finally:
-                self._run(answers.aclose())
+                if threading.current_thread() is self._thread:  # left, and collected in there
+                    self._loop.create_task(answers.aclose())
+                else:
+                    self._run(answers.aclose())
 
     def ping(self) -> float:
         """Seconds that a question and its answer take. Unavailable if nobody answers."""
@@ -129,6 +133,9 @@ class ThermalClient:
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do it in the loop; whoever interrupts the wait interrupts the work."""
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise RuntimeError("not from the client's own thread, which would wait for itself")
         with self._lock:
             if self._closed:
                 work.close()

@@ -22,6 +22,7 @@ from service.client.errors import ClientError
 from service.client.frames import FrameForm, Source, SourceError
 from service.client.pictures import Painter, Video
 from service.client.records import Csv, JsonLines, Output
+from service.client.requests import config_message
 from service.client.retry import Retry
 from service.client.sources import open_source
 from service.client.status import Tally
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with ExitStack() as stack:
             stack.callback(source.close)
+            config_message(source.form, stream_options(given))  # wrong? Then files stay untouched
             outputs = list(_outputs(given, source.form, stack))
             return asyncio.run(_stream(given, source, token, outputs))
     except BrokenPipeError:  # the reader has seen enough, as `head` does
@@ -129,6 +131,8 @@ def _ending(answers: Streaming, seconds: float | None) -> Iterator[None]:
         closing.append(loop.create_task(answers.aclose()))
         for number in heard:
             loop.remove_signal_handler(number)
+            # An exception would still wait for threads: of an output that nobody reads, for ever.
+            pass  # XX
 
     timer = loop.call_later(seconds, end) if seconds is not None else None
     for number in heard:

@@ -100,7 +100,13 @@ def config_message(form: FrameForm, options: Mapping[str, Any]) -> pb.StreamConf
     policy = given.pop("drop", "newest" if form.live else "none")
     raw = form.pixel_format in (PixelFormat.GRAY8, PixelFormat.Y16)
     units = given.pop("units", None) if raw else None
+    if form.pixel_format is PixelFormat.GRAY8 and units not in (None, "auto"):
+        raise _invalid(f"units {units!r}: frames of 8 bits have none")
+    if tracking not in (None, True, False):
+        raise _invalid(f"tracking {tracking!r} is not one of [True, False]")
     mode = {None: "unspecified", True: "on", False: "off"}[tracking]
+    if deadline is not None and not deadline > 0:
+        raise _invalid(f"deadline {deadline!r}: must be above 0")
     try:
         return pb.StreamConfig(
             pixel_format=_number("", pb.PixelFormat, "PIXEL_FORMAT_", form.pixel_format),

@@ -55,9 +55,9 @@ class Camera:
                 async for answer in answers:
                     await self._send(answer)
         finally:
-            reading.cancel()
-            await asyncio.wait([reading])
+            reading.cancel()  # it takes in no more; counted at once, as the wait may be cut short
             self._drop("ended", self.received - self.answered - self.dropped)
+            await asyncio.wait([reading])
 
     def stop(self) -> None:
         """Read no more frames; what was read is answered, and then `run` ends."""

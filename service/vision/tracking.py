@@ -24,7 +24,7 @@ import numpy as np
 from service.entities import Box, Face
 from service.vision.detection import pairwise_iou
 from service.vision.refine import SAME
-from service.vision.tracks import Track, assign, bounds, centre, corners, overlapping
+from service.vision.tracks import Track, assign, bounds, corners, inside, overlapping, scaled
 from service.vision.verdict import relative_errors
 
 # Mean expected error of the landmarks, in shares of the face's size. Faces in sight have .02 to
@@ -32,14 +32,18 @@ from service.vision.verdict import relative_errors
 # there is no face unless the detector says so in this very frame.
 DOUBT_ERROR: Final = 0.08
 LOST_ERROR: Final = 0.15
-MISSES: Final = 4  # looks of the detector in a row that do not show a face: it was none
-RETRY: Final = 0.1  # seconds from look to look while a face is unseen, or close to another
-RETRY_UNSURE: Final = 0.3  # the same while one is uncertain: it may well be so for minutes
+# Looks of the detector in a row that do not show a face: it was none. Single ones miss many a face
+# that is turned away.
+MISSES: Final = 4
+# Seconds from look to look while a face is unseen, or close to another: who passes behind somebody
+# is hidden for 0.2 to 0.5, and all frames of a 9 Hz camera count then.
+RETRY: Final = 0.1
+RETRY_UNSURE: Final = 0.5  # the same while one is uncertain: it may well be so for minutes
 AGREE: Final = 0.6  # IoU of a predicted box and its detection; below, the detection's is taken
 ASIDE: Final = 0.2  # IoU of two faces above which the landmarks of one may be the other's
 # Crop / the last landmarks' box: those lie a little too far inside. Error against crops by the
-# detector, on seven clips of people who stay in place: 1.0 +2.7 %, 1.04 +1.2 %, 1.08 +0.4 %; walking
-# wants it tight.
+# detector, on seven clips of people who stay in place: 1.0 +2.7 %, 1.04 +1.2 %, 1.08 +0.4 %. More
+# costs pixels of the face.
 LOOSE: Final = 1.05
 GAP: Final = 0.5  # seconds without a frame, after which the detector looks: motion says little
 
@@ -47,11 +51,13 @@ GAP: Final = 0.5  # seconds without a frame, after which the detector looks: mot
 @dataclass(frozen=True)
 class TrackingConfig:
     """detect_every: frames from one look of the detector to the next at most. patience: seconds
-    that an unseen face stays known. max_faces: that are followed at once."""
+    that an unseen face stays known. max_faces: that are followed at once. min_score: of newcomers,
+    judged once their landmarks are known."""
 
     detect_every: int = 10
     patience: float = 2.5
     max_faces: int = 32
+    min_score: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ class Tracker:
         self._forget(width, height)
         shown = {i: track for i, track in self._tracks.items() if track.visible}
         places = (track.predicted(self._now) for track in shown.values())
-        boxes = tuple(_inside(_scaled(box, LOOSE), width, height) for box in places)
+        boxes = tuple(inside(scaled(box, LOOSE), width, height) for box in places)
         return Plan(boxes, tuple(shown), self._wants_look(boxes))
 
     def join(self, plan: Plan, detections: Sequence[Box]) -> Plan:
@@ -121,7 +127,7 @@ class Tracker:
         """
         return any(
             not self._holds(self._tracks[i], face)
-            or (_error(face) > DOUBT_ERROR and not self._tracks[i].doubtful)
+            or (_error(face) > DOUBT_ERROR >= self._tracks[i].error)
             for i, face in zip(plan.tracks, map(_boxed, faces), strict=True)
         )
 
@@ -137,12 +143,17 @@ class Tracker:
         }
         there = {i: face for i, face in found.items() if self._holds(self._tracks[i], face)}
         there = self._settle(there)
-        aside = _aside(there)
+        planned = dict(zip(plan.tracks, plan.boxes, strict=True))
+        close = overlapping([face.box for face in there.values()], ASIDE).any(axis=1)
+        aside = {i for i, near in zip(there, np.asarray(close), strict=True) if near}
         for track_id in found:
             track = self._tracks[track_id]
             if track_id in there:
-                box, doubtful = there[track_id].box, _error(there[track_id]) > DOUBT_ERROR
-                track.see(self._now, box, doubtful=doubtful, aside=track_id in aside)
+                box, error = there[track_id].box, _error(there[track_id])
+                if error > LOST_ERROR:
+                    box = scaled(planned[track_id], 1 / LOOSE)
+                unsure = error > DOUBT_ERROR
+                track.see(self._now, box, error, unsure=unsure, aside=track_id in aside)
                 track.expires = self._now + self._config.patience
             else:
                 self._lose(track)
@@ -162,12 +173,12 @@ class Tracker:
         tracks, passed = self._tracks.values(), self._now - self._looked_at
         if passed >= RETRY and (len(shown) < len(tracks) or overlapping(shown, ASIDE).any()):
             return True
-        return passed >= RETRY_UNSURE and any(t.doubtful or t.misses for t in tracks)
+        return passed >= RETRY_UNSURE and any(t.error > DOUBT_ERROR or t.misses for t in tracks)
 
     def _forget(self, width: int, height: int) -> None:
         """Whom patience has run out for, and who has left the frame."""
         for track in list(self._tracks.values()):
-            left = track.visible and _inside(track.box, width, height) != track.box
+            left = track.visible and inside(track.box, width, height) != track.box
             if self._now > track.expires or left:
                 del self._tracks[track.id]
 
@@ -181,21 +192,26 @@ class Tracker:
         """Whether there is a face, as far as its own landmarks and the detector tell."""
         if not np.isfinite(face.landmarks).all() or face.box.size < 1:
             return False
+        if track.seen == 0 and face.box.score < self._config.min_score:
+            return False
         if self._detected is not None and track.id in self._detected:
             return True
-        return track.misses < MISSES and _error(face) <= LOST_ERROR
+        # Whom the detector saw against the landmarks, it is asked about again, not they.
+        hopeless = self._detected is None and track.error > LOST_ERROR
+        return track.misses < MISSES and (hopeless or _error(face) <= LOST_ERROR)
 
     def _settle(self, there: dict[int, Face]) -> dict[int, Face]:
         """Without those who are on another's face: the one whose motion fits has it. If the
         detector has looked and not seen somebody, a part of another's face is enough."""
-        kept = dict[int, Face]()
-        for i in sorted(there, key=lambda i: self._rank(i, there[i])):
+        order = sorted(there, key=lambda i: self._rank(i, there[i]))
+        boxes = corners([there[i].box for i in order])
+        overlaps, kept = pairwise_iou(boxes), list[int]()
+        for row, i in enumerate(order):
             unseen = self._detected is not None and i not in self._detected
-            others = corners([face.box for face in kept.values()])
-            overlaps = pairwise_iou(others, corners([there[i].box]))
-            if not (overlaps > (ASIDE if unseen else SAME)).any():
-                kept[i] = there[i]
-        return {i: face for i, face in there.items() if i in kept}
+            if not (overlaps[row, kept] > (ASIDE if unseen else SAME)).any():
+                kept.append(row)
+        settled = {order[row] for row in kept}
+        return {i: face for i, face in there.items() if i in settled}
 
     def _rank(self, track_id: int, face: Face) -> tuple[bool, bool, float]:
         """Who has a face that two claim, the smallest first: who was detected, newcomers last."""
@@ -228,22 +244,3 @@ def _agreed(predicted: Box | None, detection: Box) -> Box:
         return detection
     agree = float(pairwise_iou(corners([predicted]), corners([detection]))[0, 0]) >= AGREE
     return replace(predicted if agree else detection, score=detection.score)
-
-
-def _scaled(box: Box, factor: float) -> Box:
-    """With the same centre."""
-    dx, dy = box.width * (factor - 1) / 2, box.height * (factor - 1) / 2
-    return Box(box.x1 - dx, box.y1 - dy, box.x2 + dx, box.y2 + dy, box.score)
-
-
-def _inside(box: Box, width: int, height: int) -> Box:
-    """Moved so that its centre lies in the frame; the same box if it does."""
-    middle = centre(box)
-    dx, dy = (np.clip(middle, 0, (width - 1, height - 1)) - middle).tolist()
-    return Box(box.x1 + dx, box.y1 + dy, box.x2 + dx, box.y2 + dy, box.score)
-
-
-def _aside(faces: dict[int, Face]) -> set[int]:
-    """Ids of faces that are close to another."""
-    close = overlapping([face.box for face in faces.values()], ASIDE).any(axis=1)
-    return {i for i, near in zip(faces, close, strict=True) if near}

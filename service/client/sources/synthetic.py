@@ -74,8 +74,10 @@ def open_synthetic(
 ) -> SyntheticCamera:
     """target: a clip (NPZ) instead of the one that ships. fps: instead of the clip's own.
 
-    live: in real time; else a recording. frames: end after so many; None: never.
+    live: in real time; else a recording. frames: end after so many, 1 or more; None: never.
     """
+    if frames is not None and frames < 1:
+        raise SourceError(f"frames must be 1 or more, not {frames}")
     return SyntheticCamera(read_stack(target or str(CLIP), fps=fps), seed, frames, live=live)
 
 

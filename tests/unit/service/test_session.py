@@ -5,6 +5,7 @@ import gc
 import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ class Networks(Steps):
     def __init__(self) -> None:
         self.error: Exception | None = None
         self.delay = 0.0
+        self.sigma = 0.5  # pixels
         self.runs = 0
 
     async def find_faces(self, job: Job, picture: Picture) -> tuple[Box, ...]:
@@ -43,7 +45,7 @@ class Networks(Steps):
             raise self.error
         across, down = np.arange(68) % 9 / 8, np.arange(68) // 9 / 7
         x, y = FACE.x1 + across * FACE.width, FACE.y1 + down * FACE.height
-        points = np.stack((x, y, np.full(68, 0.8), np.full(68, 0.5)), axis=1)
+        points = np.stack((x, y, np.full(68, 0.8), np.full(68, self.sigma)), axis=1)
         return tuple(Face(box, points.astype(np.float32)) for box in boxes)
 
 
@@ -75,7 +77,7 @@ def picture(seed: int) -> Picture:
 
 async def see(session: Session, shown: Picture, number: int, seconds: float = 60) -> Seen:
     """The answer to the frame `number` of 25 a second."""
-    model: Any = object()
+    model: Any = SimpleNamespace(card=SimpleNamespace(face_score=None))
     job = Job(Models((model,), model, "linear-v1"), PredictOptions(), Deadline(seconds))
     frame = Frame(number, 40_000_000 * number, b"", job.deadline, 100 + number / 25)
     async with job.deadline.enforced():
@@ -88,6 +90,17 @@ async def test_the_same_picture_needs_no_network(session: Session, networks: Net
     assert second == replace(first, looked=False)
     await see(session, picture(2), 2)
     assert networks.runs == 2
+
+
+async def test_landmarks_that_have_lost_a_face_bring_the_detector_at_once(
+    session: Session, networks: Networks
+) -> None:
+    frames = [await see(session, picture(number), number) for number in range(2)]
+    networks.sigma = 15.0
+    frames.append(await see(session, picture(2), 2))
+    assert [frame.looked for frame in frames] == [True, False, True]
+    assert [[face.track_id for face in frame.faces] for frame in frames] == [[1], [1], [1]]
+    assert networks.runs == 4  # the crop of the motion, then that of the detection
 
 
 @pytest.mark.parametrize("wrong", [InferenceFailed("engine"), None])
@@ -149,3 +162,24 @@ async def test_faces_of_streams_that_ended_are_not_followed(
     assert count("thermal_stream_tracks_total") == 1
     session.close()
     assert count("thermal_stream_tracked_faces") == 0
+
+
+async def test_cameras_that_show_nothing_now(
+    networks: Networks, telemetry: Telemetry, session: Session
+) -> None:
+    count = telemetry.registry.get_sample_value
+    other = Session(networks, session._workers, telemetry, PredictOptions(), None)
+    dark = ThermalFrame(np.full((120, 160), 20, np.float32), Unit.CELSIUS, "test")
+    shown = [picture(0), Picture(dark, dark), Picture(dark, dark), picture(1)]
+    blind = []
+    for number, one in enumerate(shown):
+        for stream in (session, other):
+            await see(stream, one, number)
+        blind.append(count("thermal_stream_disturbed", {"event": "blank"}))
+    assert blind == [0, 2, 2, 0]
+    for stream in (session, other):
+        await see(stream, shown[1], 5)
+    session.close()
+    assert count("thermal_stream_disturbed", {"event": "blank"}) == 1
+    other.close()
+    assert count("thermal_stream_disturbed", {"event": "blank"}) == 0

@@ -55,6 +55,7 @@ def test_primed_at_start() -> None:
     assert 'le="0.0005"' in text
     for event in SensorEvent:
         assert f'thermal_stream_sensor_events_total{{event="{event}"}} 0.0' in text
+        assert f'thermal_stream_disturbed{{event="{event}"}} 0.0' in text
     for reason in UNINFERRED:
         assert f'thermal_stream_frames_uninferred_total{{reason="{reason}"}} 0.0' in text
     for name in ("detections_total", "tracks_total", "tracked_faces"):
