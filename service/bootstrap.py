@@ -38,6 +38,8 @@ class Gateway:
     def __init__(self, settings: Settings, *, backend: Backend | None = None) -> None:
         self.telemetry = Telemetry()
         self.backend = backend or _make_backend(settings)
+        own_cores = isinstance(self.backend, OrtBackend) and settings.device == "cpu"
+        inflight = settings.inflight(own_cores=own_cores)
         self.catalogue = Catalogue(
             settings.model_repository,
             engines=self.backend.engines,
@@ -54,7 +56,7 @@ class Gateway:
         self.service = LandmarkService(
             backend=self.backend,
             catalogue=self.catalogue,
-            admission=Admission(settings.max_inflight, settings.max_queued, self.telemetry),
+            admission=Admission(inflight, settings.max_queued, self.telemetry),
             workers=self.workers,
             telemetry=self.telemetry,
             limits=Limits(

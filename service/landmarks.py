@@ -131,6 +131,7 @@ class LandmarkService:
         every frame by itself. Raises what `frames` was closed with.
         """
         session = Session(self._steps, self._workers, self._telemetry, options, following)
+        faults = _Faults()
         with closing(session):
             while await frames.filled():
                 events = frozenset[SensorEvent]()
@@ -141,9 +142,8 @@ class LandmarkService:
                         outcome, events = await self._predict_frame(session, frame, options, form)
                 except ServiceError as error:  # of the frame: `turn` raises none of its own
                     outcome = error
-                except Exception:  # ours: logged whole, told without internals, like that of a call
-                    log.exception("unhandled error")
-                    outcome = ServiceError("an internal error, logged under the call's id")
+                except Exception as error:  # ours: told without internals, like that of a call
+                    outcome = faults.outcome(error)
                 yield FrameAnswer(frame, outcome, dropped, events)
 
     async def _predict_frame(
@@ -189,3 +189,21 @@ class LandmarkService:
             max_bytes=self._limits.max_bytes,
             max_pixels=self._limits.max_pixels,
         )
+
+
+class _Faults:
+    """Errors in one stream's frames that are none of `service.errors`.
+
+    Each kind is logged once: at 25 frames a second tracebacks would fill the disk, and the metrics
+    count them all.
+    """
+
+    def __init__(self) -> None:
+        self._logged = set[type[Exception]]()
+
+    def outcome(self, error: Exception) -> ServiceError:
+        """To be called while it is handled."""
+        if type(error) not in self._logged:
+            self._logged.add(type(error))
+            log.exception("unhandled error")
+        return ServiceError("an internal error, logged under the stream's id")

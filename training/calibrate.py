@@ -46,7 +46,7 @@ from training.models.rtmpose import RTMPose
 from training.served import Network, published_detectors
 from training.synthesis.pool import PoolMissing
 
-VIEWS: Final = 1000  # crops; as many frames again
+VIEWS: Final = 1000  # crops; as many frames again, and half as many for the score of a face
 SEEDS: Final = {"fit": 101, "check": 202}
 QUANTILES: Final = (0.001, 0.05, 0.2, 0.4, 0.6, 0.8, 0.9, 0.97, 0.999)  # where the curve may bend
 _LEAST_ERROR: Final = 0.05  # crop pixels; closer is chance, and a likelihood would chase it
@@ -162,7 +162,7 @@ def calibrate(
         detectors, version = published_detectors(models)
         said = _network(run, curve)
         fit_on, told_on = (
-            judge_boxes(pool, count, SEEDS[name], detectors, said) for name in ("fit", "check")
+            judge_boxes(pool, count // 2, SEEDS[name], detectors, said) for name in ("fit", "check")
         )
         weights = fit_face_score(fit_on)
         if weights is None:

@@ -1,6 +1,7 @@
 """The asyncio client."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
@@ -33,7 +34,8 @@ class AsyncThermalClient:
     server: `host` or `host:port` (8081). token: if the service asks for one. ca: PEM file of the
     authority behind the service's certificate; tls: encrypt, and trust what gRPC trusts.
     retry: of calls and streams; `Retry(attempts=None)` never gives up.
-    OSError for a `ca` that cannot be read; calls raise the exceptions of `service.client.errors`.
+    OSError for a `ca` that cannot be read or holds no certificate, Unauthorised for a `token` that
+    can be none; calls raise the exceptions of `service.client.errors`.
     """
 
     def __init__(
@@ -45,7 +47,7 @@ class AsyncThermalClient:
         ca: Path | None = None,
         retry: Retry = Retry(),  # noqa: B008  # frozen
     ) -> None:
-        self._connection = Connection(server, token, tls, ca.read_bytes() if ca else None)
+        self._connection = Connection(server, token, tls, _read_pem(ca) if ca else None)
         self._retry = retry
         self._channel: grpc.aio.Channel | None = None
         self._closed = False
@@ -199,3 +201,13 @@ class AsyncThermalClient:
     def _check_open(self) -> None:
         if self._closed:
             raise RuntimeError("the client is closed")
+
+
+def _read_pem(path: Path) -> bytes:
+    """gRPC would take any bytes, and then fail with each connection."""
+    data = path.read_bytes()
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except ssl.SSLError as error:
+        raise OSError(f"{path} holds no certificate in PEM") from error
+    return data

@@ -50,7 +50,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     options.add_argument(
         "--tracking", choices=("on", "off"), help="whether faces are followed from frame to frame"
     )
-    options.add_argument("--include", help="comma-separated extras: temperatures")
+    options.add_argument("--include", choices=("temperatures",), help="an extra in the lines")
     _add_outputs(made)
     return made
 
@@ -64,7 +64,7 @@ def stream_options(given: argparse.Namespace) -> StreamOptions:
     if given.tracking:
         options["tracking"] = given.tracking == "on"
     if given.include:
-        options["include"] = tuple(given.include.split(","))
+        options["include"] = (given.include,)
     return cast(StreamOptions, options)
 
 

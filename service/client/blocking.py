@@ -35,7 +35,7 @@ class ThermalClient:
         retry: Retry = Retry(),  # noqa: B008  # frozen
     ) -> None:
         self._client = AsyncThermalClient(server, token=token, tls=tls, ca=ca, retry=retry)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # an iterator may be collected while it is held
         self._closed = False  # from then on, nothing is given to the loop
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(_without_grpc_noise)
@@ -54,10 +54,11 @@ class ThermalClient:
         self.close()
 
     def close(self) -> None:
-        """End all streams and calls, from any thread."""
+        """End all streams and calls, from any thread but the client's own."""
         with self._lock:
             if self._closed:
                 return
+            self._check()
             self._closed = True
         asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -133,20 +134,26 @@ class ThermalClient:
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do it in the loop; whoever interrupts the wait interrupts the work."""
-        if threading.current_thread() is self._thread:
+        try:
+            with self._lock:
+                self._check()
+                running = asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError:
             work.close()
-            raise RuntimeError("not from the client's own thread, which would wait for itself")
-        with self._lock:
-            if self._closed:
-                work.close()
-                raise _Closed
-            running = asyncio.run_coroutine_threadsafe(work, self._loop)
+            raise
         try:
             return running.result()
         except CancelledError:  # by `close`
             raise _Closed from None
         finally:
             running.cancel()
+
+    def _check(self) -> None:
+        """Whether the loop can be given work, and its end be waited for."""
+        if self._closed:
+            raise _Closed
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("not from the client's own thread, which would wait for itself")
 
 
 class _Closed(RuntimeError):

@@ -132,7 +132,7 @@ def _ending(answers: Streaming, seconds: float | None) -> Iterator[None]:
         for number in heard:
             loop.remove_signal_handler(number)
             # An exception would still wait for threads: of an output that nobody reads, for ever.
-            pass  # XX
+            signal.signal(number, signal.SIG_DFL)
 
     timer = loop.call_later(seconds, end) if seconds is not None else None
     for number in heard:

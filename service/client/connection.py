@@ -5,6 +5,8 @@ from typing import Final
 
 import grpc
 
+from service.client.errors import Unauthorised
+
 DEFAULT_SERVER: Final = "127.0.0.1:8081"
 _DEFAULT_PORT: Final = 8081
 _MAX_MESSAGE: Final = 32 * 2**20 + 64 * 1024  # bytes; the service's own limit by default
@@ -26,7 +28,8 @@ _OPTIONS: Final = (
 
 @dataclass(frozen=True)
 class Connection:
-    """server: `host` or `host:port`. token: as in the service's file of tokens.
+    """server: `host` or `host:port`. token: as in the service's file of tokens; Unauthorised for
+    what can be none.
 
     tls: whether to encrypt; on if `ca` is given. ca: PEM of the authority that signed the service's
     certificate; None: those that gRPC trusts.
@@ -36,6 +39,11 @@ class Connection:
     token: str | None = field(default=None, repr=False)
     tls: bool = False
     ca: bytes | None = None
+
+    def __post_init__(self) -> None:
+        token = self.token or ""
+        if not (token.isascii() and token.isprintable() and " " not in token):
+            raise Unauthorised("a token is one line of ASCII without blanks", "unauthorised")
 
     @property
     def address(self) -> str:

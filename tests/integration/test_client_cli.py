@@ -123,7 +123,9 @@ async def test_when_to_stop(
         (("--option", "fps"), "NAME=VALUE"),
         (("--option", "colour=red"), "colour"),
         (("--token-file", "/nowhere"), "nowhere"),
+        (("--token-file", __file__), "token"),
         (("--ca", "/nowhere"), "nowhere"),
+        (("--ca", __file__), "certificate"),
         (("--csv", "/nowhere/out.csv"), "nowhere"),
         (("--video", "/nowhere/out.mp4"), "nowhere"),
     ],
@@ -159,6 +161,7 @@ async def test_a_wrong_option_leaves_files_alone(recording: Path, tmp_path: Path
     [
         (),
         ("synthetic", "--max-frames", "0"),
+        ("synthetic", "--include", "crops"),
         ("synthetic", "--seconds", "0"),
         ("synthetic", "--seconds", "nan"),
         ("synthetic", "--show-port", "65536"),
@@ -252,11 +255,12 @@ async def test_a_second_signal_ends_it_whatever_it_waits_for(
     await until(lambda: len(backend.calls) >= 10)
     process.send_signal(signal.SIGINT)
     await asyncio.sleep(0.3)
-    assert process.returncode is None
+    ended = process.returncode is not None
     process.send_signal(signal.SIGINT)
     _, errors = await process.communicate()
     os.close(reading)
     os.close(writing)
+    assert not ended
     assert process.returncode == -signal.SIGINT and b"Traceback" not in errors
 
 

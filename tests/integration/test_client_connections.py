@@ -9,11 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 from service.bootstrap import Gateway
 from service.client import AsyncThermalClient, ClientError, Overloaded, Retry, Unavailable
 from service.client.streaming import Streaming
+from service.rpc.pb.thermal.v1 import landmarks_pb2 as pb
+from service.rpc.pb.thermal.v1 import landmarks_pb2_grpc as pb_grpc
 from tests import gateways, rpc_clients
 from tests.fakes import FakeBackend
 from tests.memory_sources import MemorySource, recording
@@ -169,6 +172,33 @@ async def test_attempts_come_to_an_end() -> None:
         assert len(retries.told) == 2
         assert await anext(answers, None) is None  # and it stays so
     assert source.ended.is_set()
+
+
+class Fickle(pb_grpc.LandmarksServiceServicer):
+    """A service that dies of each stream's second frame."""
+
+    async def StreamLandmarks(  # type: ignore[override]
+        self, _: object, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> None:
+        await context.read()
+        await context.send_initial_metadata(())
+        number = (await context.read()).frame.id
+        answer = pb.FrameAnswer(frame_id=number, error=pb.Error(code="internal"))
+        await context.write(pb.StreamLandmarksResponse(answer=answer))
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
+
+
+async def test_an_answer_makes_good_for_failures_before() -> None:
+    """Attempts are counted in a row: a camera may lose its connection any number of times."""
+    server = grpc.aio.server()
+    pb_grpc.add_LandmarksServiceServicer_to_server(Fickle(), server)  # type: ignore[abstract]
+    port, retries = server.add_insecure_port("127.0.0.1:0"), Retries()
+    await server.start()
+    limited = Retry(attempts=2, first_s=0.001, longest_s=0.001)
+    async with streaming(f"127.0.0.1:{port}", recording(5), limited, on_retry=retries) as answers:
+        assert [answer.frame_id async for answer in answers] == list(range(5))
+    assert len(retries.told) == 5
+    await server.stop(0)
 
 
 async def test_a_camera_s_frames_do_not_queue_up(repository: Path, backend: FakeBackend) -> None:

@@ -54,11 +54,18 @@ def test_rendered(overlay: Path) -> None:
     rendered = list(yaml.safe_load_all(done.stdout))
     for document in rendered:
         kubernetes_validate.validate(document, VERSION, strict=True)
-    (settings,) = (document for document in rendered if document["kind"] == "ConfigMap")
-    (gateway,) = (document for document in rendered if document["kind"] == "Deployment")
+    (settings, gateway, scaler) = (
+        next(document for document in rendered if document["kind"] == kind)
+        for kind in ("ConfigMap", "Deployment", "HorizontalPodAutoscaler")
+    )
     (container,) = gateway["spec"]["template"]["spec"]["containers"]
     (source,) = container["envFrom"]
     assert source["configMapRef"]["name"] == settings["metadata"]["name"]
+    threads = int(settings["data"]["THERMAL_WORKER_THREADS"])
+    own_cores = settings["data"]["THERMAL_BACKEND"] == "embedded"
+    most = Settings(worker_threads=threads).inflight(own_cores=own_cores)
+    target = scaler["spec"]["metrics"][0]["pods"]["target"]["averageValue"]
+    assert {"3": 3.0, "1500m": 1.5}[str(target)] == 0.75 * most
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda overlay: overlay.name)
@@ -77,8 +84,6 @@ def test_settings(overlay: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     grace = pod["terminationGracePeriodSeconds"]
     assert grace > settings.drain_delay_s + settings.drain_timeout_s
     assert settings.worker_threads == int(pod["containers"][0]["resources"]["limits"]["cpu"])
-    target = _read(FOLDER / "base" / "autoscaler.yaml")["spec"]["metrics"][0]["pods"]["target"]
-    assert int(target["averageValue"]) < settings.max_inflight
 
 
 @pytest.mark.parametrize("name", ["base/deployment.yaml", "overlays/gpu/triton.yaml"])

@@ -109,14 +109,16 @@ async def test_a_fault_of_ours_costs_its_frame_and_not_the_stream(
     waiting.put(frame())
     async for answer in service.predict_stream(waiting, PredictOptions(), FORM):
         got.append(answer.outcome)
-        backend.error = None
-        if len(got) == 1:
-            waiting.put(frame())
-        else:
+        if len(got) == 3:
+            backend.error = None
+        if len(got) == 4:
             waiting.close()
-    failed, good = got
-    assert type(failed) is ServiceError and isinstance(good, Result)
-    assert "secret" not in str(failed) and "secret" in caplog.text
+        waiting.put(frame())
+    *failed, good = got
+    assert isinstance(good, Result)
+    assert [type(outcome) for outcome in failed] == [ServiceError] * 3
+    assert "secret" not in str(failed[0])
+    assert caplog.text.count("ZeroDivisionError: secret") == 1  # of each kind, once a stream
 
 
 async def test_the_error_that_the_slot_was_closed_with_ends_the_stream(
