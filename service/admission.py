@@ -95,13 +95,23 @@ class Line:
 
 
 class Admission:
-    """At most `max_inflight` at work and `max_queued` waiting, first come first served."""
+    """At most `max_inflight` at work and `max_queued` waiting, first come first served.
 
-    def __init__(self, max_inflight: int, max_queued: int, telemetry: Telemetry) -> None:
+    max_streaming: of those at work, how many streams' frames at most; None: no limit of their own.
+    """
+
+    def __init__(
+        self,
+        max_inflight: int,
+        max_queued: int,
+        telemetry: Telemetry,
+        max_streaming: int | None = None,
+    ) -> None:
         self._max_inflight = max_inflight
         self._max_queued = max_queued
         self._telemetry = telemetry
         self._line = Line(max_inflight)
+        self._streams = Line(max_streaming or max_inflight)  # before they stand in the line
         self._queued = 0
         self._service_time = 0.0  # seconds, running mean
 
@@ -121,9 +131,13 @@ class Admission:
         longer than the work takes, others go before until something newer has come: with hundreds
         of streams, overload costs frames and not delay.
         """
-        await self._line.acquire(age)
-        async with self._working():
-            yield
+        await self._streams.acquire(age)
+        try:
+            await self._line.acquire(age)
+            async with self._working():
+                yield
+        finally:
+            self._streams.release()
 
     @asynccontextmanager
     async def _working(self) -> AsyncIterator[None]:
@@ -162,4 +176,4 @@ class Admission:
     def _learn(self, seconds: float) -> None:
         before = self._service_time or seconds
         self._service_time = before + _SMOOTHING * (seconds - before)
-        self._line.fresh_for = self._service_time
+        self._line.fresh_for = self._streams.fresh_for = self._service_time

@@ -36,10 +36,9 @@ class Gateway:
     """All parts of a running service, wired. Use as an async context: models load in background."""
 
     def __init__(self, settings: Settings, *, backend: Backend | None = None) -> None:
+        self._settings = settings
         self.telemetry = Telemetry()
         self.backend = backend or _make_backend(settings)
-        own_cores = isinstance(self.backend, OrtBackend) and settings.device == "cpu"
-        inflight = settings.inflight(own_cores=own_cores)
         self.catalogue = Catalogue(
             settings.model_repository,
             engines=self.backend.engines,
@@ -56,7 +55,7 @@ class Gateway:
         self.service = LandmarkService(
             backend=self.backend,
             catalogue=self.catalogue,
-            admission=Admission(inflight, settings.max_queued, self.telemetry),
+            admission=self._admission(),
             workers=self.workers,
             telemetry=self.telemetry,
             limits=Limits(
@@ -72,10 +71,19 @@ class Gateway:
         )
         self.memory = Memory(settings.max_buffered_bytes, self.telemetry)
         self._tokens = Tokens(settings.api_tokens())
-        self._settings = settings
         self._loading: asyncio.Task[None] | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
+
+    def _admission(self) -> Admission:
+        """Where the networks run on this process's cores, streams have one frame a core at work,
+        and two for each call of the engine: more of them would make each one slow, and a frame
+        that waits inside is not replaced by a newer one. Requests may be more: they all wait."""
+        settings = self._settings
+        most = None
+        if isinstance(self.backend, OrtBackend) and settings.device == "cpu":
+            most = min(settings.worker_threads, 2 * settings.inference_threads)
+        return Admission(settings.max_inflight, settings.max_queued, self.telemetry, most)
 
     def rest_app(self) -> FastAPI:
         """The REST door."""

@@ -144,6 +144,7 @@ class LandmarkService:
                     outcome = error
                 except Exception as error:  # ours: told without internals, like that of a call
                     outcome = faults.outcome(error)
+                session.answered(outcome.prediction.faces if isinstance(outcome, Result) else ())
                 yield FrameAnswer(frame, outcome, dropped, events)
 
     async def _predict_frame(

@@ -75,8 +75,8 @@ class Settings(BaseSettings):
     # Long enough for 32 MiB over a slow line, short enough that a stalled sender frees its memory.
     body_timeout_s: float = Field(default=30.0, gt=0)
 
-    # None: what fits the backend (`inflight`).
-    max_inflight: int | None = Field(default=None, ge=1)
+    # Two for each core: one image decodes while another is in the engine.
+    max_inflight: int = Field(default_factory=lambda: 2 * _cores(), ge=1)
     # A short burst waits; more is refused at once, while a retry still makes sense.
     max_queued: int = Field(default=32, ge=0)
     # Decoding and cropping release the interpreter, so a thread a core keeps all cores busy.
@@ -128,20 +128,6 @@ class Settings(BaseSettings):
             except OSError as error:
                 raise ValueError(f"tls_certificate, tls_key: {error}") from None
         return self
-
-    def inflight(self, *, own_cores: bool) -> int:
-        """Images at work at once. own_cores: the networks run on this process's cores.
-
-        There, one a core, and two for each call of the engine: all cores are busy with that, and
-        more only take turns, so that each takes as much longer (twice as many: 3.5 times the
-        latency of an idle machine under load, not 1.7, and no more images). In front of an engine
-        elsewhere, two a core: one image decodes while another is away.
-        """
-        if self.max_inflight is not None:
-            return self.max_inflight
-        if own_cores:
-            return min(self.worker_threads, 2 * self.inference_threads)
-        return 2 * self.worker_threads
 
     def api_tokens(self) -> frozenset[str]:
         """The tokens of `api_tokens_file`, none without one. Raises ValueError, without a token."""

@@ -51,16 +51,33 @@ class Telemetry:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "thermal_requests_total", "Requests answered.", ("transport", "route", "code"),
-            registry=self.registry,
-        )  # fmt: skip
+        self._add_requests()
+        self._add_models()
+        self._add_streams()
+        self._add_tracking()
+
+    def _add_requests(self) -> None:
+        """What is asked, and how long the steps to its answer take."""
+        self.requests = self._counter(
+            "thermal_requests_total", "Requests answered.", "transport", "route", "code"
+        )
         self.request_duration = self._seconds(
             "thermal_request_duration_seconds", "From first byte to answer.", "transport", "route"
         )
         self.stage_duration = self._seconds(
             "thermal_stage_duration_seconds", "One step of one image.", "stage"
         )
+        self.inflight = self._gauge("thermal_inflight_requests", "Images being worked on.")
+        self.queued = self._gauge("thermal_queued_requests", "Images waiting for a slot.")
+        self.rejected = self._counter(
+            "thermal_rejected_total", "Images sent away for lack of room or time.", "reason"
+        )
+        self.faces = self._counter("thermal_faces_total", "Faces answered.")
+        self.ready = self._gauge("thermal_ready", "1 if requests should come here, as in /readyz.")
+        _prime(self.stage_duration, STAGES)
+        _prime(self.rejected, REJECTIONS)
+
+    def _add_models(self) -> None:
         self.inference_duration = self._seconds(
             "thermal_inference_duration_seconds", "One call of the engine.",
             "model", "version", "backend",
@@ -69,68 +86,59 @@ class Telemetry:
             "thermal_inference_batch_size", "Images or faces in one call of the engine.",
             buckets=_BATCHES, registry=self.registry,
         )  # fmt: skip
-        self.inflight = self._gauge("thermal_inflight_requests", "Images being worked on.")
-        self.queued = self._gauge("thermal_queued_requests", "Images waiting for a slot.")
-        self.rejected = Counter(
-            "thermal_rejected_total", "Images sent away for lack of room or time.", ("reason",),
-            registry=self.registry,
-        )  # fmt: skip
-        self.faces = Counter("thermal_faces_total", "Faces answered.", registry=self.registry)
-        self.ready = self._gauge("thermal_ready", "1 if requests should come here, as in /readyz.")
         self.model_info = self._gauge(
             "thermal_model_info", "1 for each model that is loaded.",
             "model", "task", "variant", "precision", "version", "backend", "device",
         )  # fmt: skip
+
+    def _add_streams(self) -> None:
+        """Cameras, and what becomes of their frames."""
         self.streams = self._gauge("thermal_stream_open", "Streams that are open.")
-        self.frames_received = Counter(
-            "thermal_stream_frames_received_total", "Frames that arrived.", registry=self.registry
+        self.frames_received = self._counter(
+            "thermal_stream_frames_received_total", "Frames that arrived."
         )
-        self.frames_answered = Counter(
+        self.frames_answered = self._counter(
             "thermal_stream_frames_answered_total", "Frames answered, by `ok` or the error's code.",
-            ("code",), registry=self.registry,
+            "code",
         )  # fmt: skip
-        self.frames_dropped = Counter(
+        self.frames_dropped = self._counter(
             "thermal_stream_frames_dropped_total",
             "Frames never answered: for a newer one, for want of memory, or as the stream ended.",
-            ("reason",), registry=self.registry,
-        )  # fmt: skip
+            "reason",
+        )
         self.frame_latency = self._seconds(
             "thermal_stream_frame_latency_seconds", "From a frame's arrival to its answer."
         )
-        self.frames_uninferred = Counter(
-            "thermal_stream_frames_uninferred_total",
-            "Frames answered without a network: `repeated` from the last answer, or `blank`.",
-            ("reason",), registry=self.registry,
-        )  # fmt: skip
-        self.detections = Counter(
-            "thermal_stream_detections_total", "Frames of streams that the detector looked at.",
-            registry=self.registry,
-        )  # fmt: skip
-        self.tracks = Counter(
-            "thermal_stream_tracks_total", "Faces that streams began to follow.",
-            registry=self.registry,
-        )  # fmt: skip
-        self.tracked_faces = self._gauge(
-            "thermal_stream_tracked_faces", "Faces followed, in the last answers of open streams."
-        )
-        self.sensor_events = Counter(
+        self.sensor_events = self._counter(
             "thermal_stream_sensor_events_total", "Times that a camera ceased to show the scene.",
-            ("event",), registry=self.registry,
+            "event",
         )  # fmt: skip
         self.disturbed = self._gauge(
             "thermal_stream_disturbed", "Open streams whose camera does this now.", "event"
         )
-        for reason in UNINFERRED:
-            self.frames_uninferred.labels(reason)
-        for event in SensorEvent:
-            self.sensor_events.labels(event)
-            self.disturbed.labels(event)
-        for reason in DROPS:
-            self.frames_dropped.labels(reason)
-        for stage in STAGES:
-            self.stage_duration.labels(stage)
-        for reason in REJECTIONS:
-            self.rejected.labels(reason)
+        _prime(self.frames_dropped, DROPS)
+        _prime(self.sensor_events, SensorEvent)
+        _prime(self.disturbed, SensorEvent)
+
+    def _add_tracking(self) -> None:
+        self.frames_uninferred = self._counter(
+            "thermal_stream_frames_uninferred_total",
+            "Frames answered without a network: `repeated` from the last answer, or `blank`.",
+            "reason",
+        )
+        self.detections = self._counter(
+            "thermal_stream_detections_total", "Frames of streams that the detector looked at."
+        )
+        self.tracks = self._counter(
+            "thermal_stream_tracks_total", "Faces that streams began to follow."
+        )
+        self.tracked_faces = self._gauge(
+            "thermal_stream_tracked_faces", "Faces followed, in the last answers of open streams."
+        )
+        _prime(self.frames_uninferred, UNINFERRED)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
 
     def _seconds(self, name: str, text: str, *labels: str) -> Histogram:
         return Histogram(name, text, labels, buckets=_SECONDS, registry=self.registry)
@@ -166,6 +174,12 @@ class Telemetry:
     def render(self) -> bytes:
         """The metrics in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+def _prime(metric: Counter | Gauge | Histogram, values: Iterable[str]) -> None:
+    """Make the series of its only label exist."""
+    for value in values:
+        metric.labels(value)
 
 
 class JsonFormatter(logging.Formatter):

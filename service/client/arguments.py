@@ -23,7 +23,7 @@ _TEXTS: Final = {
 }
 _FLOATS: Final = {
     "min_score": "0 to 1: faces with a lower score are left out",
-    "emissivity": "above 0, at most 1; of radiometric JPEGs",
+    "emissivity": "above 0, at most 1; of radiometric JPEGs (of a SEQ: --option emissivity=...)",
     "deadline": "seconds from a frame's arrival to its answer, up to 60",
 }
 _INTEGERS: Final = {

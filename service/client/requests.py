@@ -38,6 +38,7 @@ class StreamOptions(Options, total=False):
     drop: `newest`: a frame takes the place of one that waits; `none`: every frame is answered, and
         the source waits. Default: `newest` of live sources, `none` of recordings.
     units: also of Y16, in place of what the source says.
+    emissivity: of JPEG and PNG frames alone.
     """
 
     tracking: bool

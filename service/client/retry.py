@@ -7,8 +7,11 @@ all cameras of a service that comes back would return in the same moment.
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from service.client.errors import ClientError
+
+_APART_S: Final = 0.5  # cameras that a service has sent on, at most
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,11 @@ class Backoff:
     def succeeded(self) -> None:
         """The next failure is the first again."""
         self._failed = 0
+
+    def scatter(self) -> float:
+        """Seconds until the next connection when the service has ended the last one in good order,
+        as it does with all of its cameras in the same moment."""
+        return self._draw(0.0, min(_APART_S, self._retry.longest_s))
 
     def wait(self, error: ClientError) -> float:
         """Seconds until the next attempt; raises `error` if there is none."""

@@ -102,19 +102,25 @@ class Streaming:
         await self._answers.put(end)
 
     async def _connect_until_complete(self) -> None:
-        while self._unanswered or not self._feed.exhausted:
-            wait = 0.0
+        while not self._is_complete():
             try:
-                if await self._connect() is _End.COMPLETE:
+                if await self._connect() is _End.COMPLETE or self._is_complete():
                     return
                 log.info("the service is stopping: connecting anew")
+                wait = self._backoff.scatter()
             except ClientError as error:
+                if error.passing and self._is_complete():
+                    return  # the connection broke when there was nothing left to lose
                 wait = self._backoff.wait(error)
                 self._setup.on_retry(error, wait)
             if not self._setup.keep_all:
                 self._unanswered.clear()  # by now there are newer ones
             self._tracks_before = self._tracks
             await asyncio.sleep(wait)
+
+    def _is_complete(self) -> bool:
+        """Whether the source has ended and all of its frames are answered."""
+        return self._feed.exhausted and not self._unanswered
 
     async def _connect(self) -> _End:
         """One connection, to its end. ClientError if that is a bad one."""

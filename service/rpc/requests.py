@@ -66,6 +66,8 @@ def to_setup(config: pb.StreamConfig, max_pixels: int) -> StreamSetup:
     form.check_size(max_pixels)
     if form.raw and config.options.units:
         raise InvalidOption("units: only with JPEG and PNG; Y16 has its own")
+    if form.raw and config.options.HasField("emissivity"):
+        raise InvalidOption("emissivity: only with JPEG and PNG; bare pixels hold no calibration")
     deadline = config.frame_deadline_ms if config.HasField("frame_deadline_ms") else None
     policy = enum_name("drop_policy", pb.DropPolicy, "DROP_POLICY_", config.drop_policy)
     options = to_options(config.options, deadline)

@@ -80,6 +80,7 @@ class Tracker:
         self._config = config or TrackingConfig()
         self._tracks: dict[int, Track] = {}
         self._last_id = 0
+        self._size = (0, 0)  # of the last frame
         self._now = float("-inf")
         self._looked_at = float("-inf")
         self._since_look = 0  # frames
@@ -87,7 +88,11 @@ class Tracker:
         self._detected: frozenset[int] | None = None  # in this frame; None: it has not looked
 
     def plan(self, now: float, width: int, height: int) -> Plan:
-        """For a frame of `width` by `height` pixels."""
+        """For a frame of `width` by `height` pixels; where that is not the last one's size, nobody
+        is known any more."""
+        if (width, height) != self._size:
+            self._size = width, height
+            self._tracks.clear()
         self._alarm |= now - self._now > GAP
         self._now = max(now, self._now)
         self._detected = None
@@ -204,20 +209,22 @@ class Tracker:
         """Without those who are on another's face: the one whose motion fits has it. If the
         detector has looked and not seen somebody, a part of another's face is enough."""
         order = sorted(there, key=lambda i: self._rank(i, there[i]))
-        boxes = corners([there[i].box for i in order])
-        overlaps, kept = pairwise_iou(boxes), list[int]()
-        for row, i in enumerate(order):
-            unseen = self._detected is not None and i not in self._detected
-            if not (overlaps[row, kept] > (ASIDE if unseen else SAME)).any():
-                kept.append(row)
-        settled = {order[row] for row in kept}
+        limits = np.array([ASIDE if self._is_denied(i) else SAME for i in order])
+        claimed = pairwise_iou(corners([there[i].box for i in order])) > limits[:, None]
+        kept = np.zeros(len(order), bool)
+        for row in range(len(order)):
+            kept[row] = not (claimed[row] & kept).any()
+        settled = {i for i, stays in zip(order, kept, strict=True) if stays}
         return {i: face for i, face in there.items() if i in settled}
 
     def _rank(self, track_id: int, face: Face) -> tuple[bool, bool, float]:
         """Who has a face that two claim, the smallest first: who was detected, newcomers last."""
         track = self._tracks[track_id]
-        unseen = self._detected is not None and track_id not in self._detected
-        return unseen, track.seen == 0, track.strained(self._now, face.box)
+        return self._is_denied(track_id), track.seen == 0, track.strained(self._now, face.box)
+
+    def _is_denied(self, track_id: int) -> bool:
+        """Whether the detector has looked, and not seen it."""
+        return self._detected is not None and track_id not in self._detected
 
     def _lose(self, track: Track) -> None:
         """Not there in this frame: it waits unseen, unless it never was."""

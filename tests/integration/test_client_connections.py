@@ -174,6 +174,19 @@ async def test_attempts_come_to_an_end() -> None:
     assert source.ended.is_set()
 
 
+@asynccontextmanager
+async def played(service: pb_grpc.LandmarksServiceServicer) -> AsyncIterator[str]:
+    """The address of a server with this service alone."""
+    server = grpc.aio.server()
+    pb_grpc.add_LandmarksServiceServicer_to_server(service, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        await server.stop(0)
+
+
 class Fickle(pb_grpc.LandmarksServiceServicer):
     """A service that dies of each stream's second frame."""
 
@@ -190,15 +203,38 @@ class Fickle(pb_grpc.LandmarksServiceServicer):
 
 async def test_an_answer_makes_good_for_failures_before() -> None:
     """Attempts are counted in a row: a camera may lose its connection any number of times."""
-    server = grpc.aio.server()
-    pb_grpc.add_LandmarksServiceServicer_to_server(Fickle(), server)  # type: ignore[abstract]
-    port, retries = server.add_insecure_port("127.0.0.1:0"), Retries()
-    await server.start()
-    limited = Retry(attempts=2, first_s=0.001, longest_s=0.001)
-    async with streaming(f"127.0.0.1:{port}", recording(5), limited, on_retry=retries) as answers:
+    retries, limited = Retries(), Retry(attempts=2, first_s=0.001, longest_s=0.001)
+    async with (
+        played(Fickle()) as address,  # type: ignore[abstract]
+        streaming(address, recording(5), limited, on_retry=retries) as answers,
+    ):
         assert [answer.frame_id async for answer in answers] == list(range(5))
-    assert len(retries.told) == 5
-    await server.stop(0)
+    assert len(retries.told) == 4  # after the fifth there is nothing left to ask for
+
+
+class LostAtTheEnd(pb_grpc.LandmarksServiceServicer):
+    """A service that answers every frame, and dies before it can say that these were all."""
+
+    async def StreamLandmarks(  # type: ignore[override]
+        self, _: object, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> None:
+        await context.read()
+        await context.send_initial_metadata(())
+        while isinstance(message := await context.read(), pb.StreamLandmarksRequest):
+            error = pb.Error(code="broken_image")
+            answer = pb.FrameAnswer(frame_id=message.frame.id, error=error)
+            await context.write(pb.StreamLandmarksResponse(answer=answer))
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
+
+
+async def test_a_recording_that_is_answered_is_complete() -> None:
+    retries = Retries()
+    async with (
+        played(LostAtTheEnd()) as address,  # type: ignore[abstract]
+        streaming(address, recording(3), Retry(attempts=1), on_retry=retries) as answers,
+    ):
+        assert [answer.frame_id async for answer in answers] == [0, 1, 2]
+    assert retries.told == []
 
 
 async def test_a_camera_s_frames_do_not_queue_up(repository: Path, backend: FakeBackend) -> None:

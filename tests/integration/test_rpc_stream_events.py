@@ -59,6 +59,7 @@ async def test_a_freeze_of_four_seconds(
         assert answer.sensor_events == ([FROZEN] if number * 0.08 >= 0.3 else [])
     assert metric(gateway, "frames_uninferred_total", reason="repeated") == 50
     assert metric(gateway, "sensor_events_total", event="frozen") == 1
+    assert metric(gateway, "tracked_faces") == 1
     (after,) = await watching.faces(scene(Disc(66, 62), tick=3))
     assert after.track_id == before.result.faces[0].track_id == 1
 
@@ -78,6 +79,7 @@ async def test_a_blank_of_four_seconds(
     assert len(backend.calls) == calls
     assert metric(gateway, "frames_uninferred_total", reason="blank") == 50
     assert metric(gateway, "sensor_events_total", event="blank") == 1
+    assert metric(gateway, "tracked_faces") == 0
     (after,) = await watching.faces(scene(FACE, tick=3))
     assert after.track_id == before.track_id == 1
     assert metric(gateway, "tracks_total") == 1

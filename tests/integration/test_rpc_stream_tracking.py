@@ -174,18 +174,21 @@ async def test_smoothing(served: tuple[Gateway, Any]) -> None:
 async def test_trouble_leaves_the_session_whole(
     served: tuple[Gateway, Any], backend: FindingBackend
 ) -> None:
-    _, stub = served
+    gateway, stub = served
     watching = await camera(stub)
     (face,) = await watching.faces(scene(LEFT))
     backend.error = InferenceFailed("engine")
     broken = await watching.show(scene(LEFT, tick=1))
     assert broken.error.code == "inference_failed" and not broken.HasField("models")
+    assert metric(gateway, "tracked_faces") == 0
     backend.error = None
     (again,) = await watching.faces(scene(LEFT, tick=1))  # as the frame that failed: no repeat
     short = await watching.show(scene(LEFT)[1:])
     assert short.error.code == "broken_image"
+    assert metric(gateway, "tracked_faces") == 0
     (last,) = await watching.faces(scene(LEFT, tick=2))
     assert face.track_id == again.track_id == last.track_id == 1
+    assert metric(gateway, "tracked_faces") == 1
 
 
 async def test_another_version_in_midstream(repository: Path, backend: FindingBackend) -> None:

@@ -148,7 +148,7 @@ async def test_first_come_first_served_among_the_fresh() -> None:
 
 async def test_what_is_fresh_follows_the_work() -> None:
     """A frame older than what the work takes lets a newer one go before."""
-    admission, order = Admission(1, 1, Telemetry()), []
+    admission, order = Admission(1, 1, Telemetry()), list[str]()
 
     async def turn(name: str, age: float) -> None:
         async with admission.turn(lambda: age):
@@ -156,11 +156,52 @@ async def test_what_is_fresh_follows_the_work() -> None:
 
     async with admission.slot(Deadline(5)):
         await asyncio.sleep(0.1)
-    async with admission.slot(Deadline(5)):
-        turns = [asyncio.create_task(turn(*it)) for it in (("old", 9.0), ("a", 0.01), ("b", 0.0))]
+    async with admission.turn(lambda: 0.0):
+        ages = {"old": 9.0, "a": 0.01, "b": 0.0}
+        turns = [asyncio.create_task(turn(*it)) for it in ages.items()]
         await asyncio.sleep(0)
     await asyncio.gather(*turns)
     assert order == ["a", "b", "old"]
+
+
+async def test_streams_leave_places_to_requests() -> None:
+    """Two at work, one of them a stream's frame at most."""
+    telemetry = Telemetry()
+    admission, release = Admission(2, 0, telemetry, max_streaming=1), asyncio.Event()
+
+    async def turn() -> None:
+        async with admission.turn(lambda: 0.0):
+            await release.wait()
+
+    turns = [asyncio.create_task(turn()) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert value(telemetry, "thermal_inflight_requests") == 1
+    async with admission.slot(Deadline(5)):
+        assert value(telemetry, "thermal_inflight_requests") == 2
+    turns[1].cancel()
+    turns[0].cancel()
+    await asyncio.wait(turns[:2])
+    assert value(telemetry, "thermal_inflight_requests") == 1  # the third one's
+    release.set()
+    await turns[2]
+    assert value(telemetry, "thermal_inflight_requests") == 0
+
+
+async def test_a_stream_that_waits_behind_requests_gives_its_place_back() -> None:
+    admission, release = Admission(1, 1, Telemetry(), max_streaming=1), asyncio.Event()
+
+    async def turn() -> None:
+        async with admission.turn(lambda: 0.0):
+            pass
+
+    working = asyncio.create_task(hold(admission, Deadline(5), release))
+    await asyncio.sleep(0)
+    first, second = (asyncio.create_task(turn()) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    release.set()
+    await asyncio.wait([first, second, working])
+    assert first.cancelled() and not second.cancelled()
 
 
 async def test_a_place_that_comes_with_a_cancellation_goes_on() -> None:

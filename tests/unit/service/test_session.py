@@ -2,11 +2,12 @@
 
 import asyncio
 import gc
+import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import pytest
@@ -20,7 +21,10 @@ from service.steps import Job, Models, Picture, Steps
 from service.stream import Frame
 from service.telemetry import Telemetry
 from service.workers import Workers
+from tests.rpc_clients import until
 
+P = ParamSpec("P")
+T = TypeVar("T")
 FACE = Box(40, 30, 80, 80, 0.9)
 
 
@@ -49,6 +53,28 @@ class Networks(Steps):
         return tuple(Face(box, points.astype(np.float32)) for box in boxes)
 
 
+class Held(Workers):
+    """Threads in which the step named `held` waits until it is let go. done: steps, by name."""
+
+    def __init__(self) -> None:
+        super().__init__(4, "worker")
+        self.held = ""
+        self.go_on = threading.Event()
+        self.begun = list[str]()
+        self.done = list[str]()
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        def step() -> T:
+            self.begun.append(function.__name__)
+            if function.__name__ == self.held:
+                assert self.go_on.wait(30)
+            result = function(*args, **kwargs)
+            self.done.append(function.__name__)
+            return result
+
+        return await super().run(step)
+
+
 @pytest.fixture
 def networks() -> Networks:
     return Networks()
@@ -71,17 +97,26 @@ def values(seed: int) -> FloatArray:
 
 
 def picture(seed: int) -> Picture:
-    frame = ThermalFrame(values(seed).astype(np.float32), Unit.CELSIUS, "test")
+    return shown(values(seed))
+
+
+def shown(celsius: FloatArray) -> Picture:
+    frame = ThermalFrame(celsius.astype(np.float32), Unit.CELSIUS, "test")
     return Picture(frame, frame)
 
 
-async def see(session: Session, shown: Picture, number: int, seconds: float = 60) -> Seen:
+BLANK = shown(np.full((120, 160), 25.0))
+
+
+async def see(session: Session, picture: Picture, number: int, seconds: float = 60) -> Seen:
     """The answer to the frame `number` of 25 a second."""
     model: Any = SimpleNamespace(card=SimpleNamespace(face_score=None))
     job = Job(Models((model,), model, "linear-v1"), PredictOptions(), Deadline(seconds))
     frame = Frame(number, 40_000_000 * number, b"", job.deadline, 100 + number / 25)
     async with job.deadline.enforced():
-        return await session.see(job, shown, frame)
+        seen = await session.see(job, picture, frame)
+    session.answered(seen.faces)
+    return seen
 
 
 async def test_the_same_picture_needs_no_network(session: Session, networks: Networks) -> None:
@@ -130,19 +165,17 @@ async def test_the_first_picture_may_fail(session: Session, networks: Networks) 
 
 async def test_no_frame_is_kept(session: Session) -> None:
     for number in range(3):
-        shown = picture(number)
-        kept = weakref.ref(shown.sent.values)
-        await see(session, shown, number)
-        del shown
+        given = picture(number)
+        kept = weakref.ref(given.sent.values)
+        await see(session, given, number)
+        del given
         gc.collect()
         assert kept() is None
 
 
 async def test_events_are_counted_when_they_begin(session: Session, telemetry: Telemetry) -> None:
-    flat = ThermalFrame(np.full((120, 160), 25, np.float32), Unit.CELSIUS, "test")
-
     async def blank(number: int) -> None:
-        seen = await see(session, Picture(flat, flat), number)
+        seen = await see(session, BLANK, number)
         assert SensorEvent.BLANK in seen.events and not seen.faces and not seen.looked
 
     for number in range(10):
@@ -164,21 +197,71 @@ async def test_faces_of_streams_that_ended_are_not_followed(
     assert count("thermal_stream_tracked_faces") == 0
 
 
+async def test_faces_that_are_followed_are_those_of_the_last_answer(
+    session: Session, telemetry: Telemetry
+) -> None:
+    followed = []
+    for number, one in enumerate([picture(0), picture(0), BLANK, picture(1)]):
+        await see(session, one, number)
+        followed.append(telemetry.registry.get_sample_value("thermal_stream_tracked_faces"))
+    assert followed == [1, 1, 0, 1]
+    session.answered(())  # by an error
+    assert telemetry.registry.get_sample_value("thermal_stream_tracked_faces") == 0
+    assert telemetry.registry.get_sample_value("thermal_stream_tracks_total") == 1
+
+
+@pytest.mark.parametrize("step", ["plan", "join", "_update"])
+async def test_a_step_that_a_deadline_cut_short_is_over_before_the_next_frame_begins(
+    networks: Networks, telemetry: Telemetry, step: str
+) -> None:
+    """And the event loop, which this test shares, is free meanwhile."""
+    workers = Held()
+    session = Session(networks, workers, telemetry, PredictOptions(), Following(detect_every=1))
+    await see(session, picture(0), 0)
+    before, workers.held = len(workers.done), step
+    cut = asyncio.create_task(see(session, picture(1), 1))
+    await until(lambda: workers.begun.count(step) == 2)
+    cut.cancel()  # as a deadline does
+    await asyncio.wait([cut])
+    after = asyncio.create_task(see(session, picture(2), 2))
+    await until(lambda: workers.done.count("measure") == 3)
+    await asyncio.sleep(0.02)
+    assert workers.begun.count("plan") == 2
+    workers.go_on.set()
+    assert [face.track_id for face in (await after).faces] == [1]
+    steps = ["plan", "join", "_update"]
+    late = [name for name in workers.done[before:] if name != "measure"]
+    assert late == steps[: steps.index(step) + 1] + steps
+    workers.close()
+
+
+async def test_frames_of_another_size_begin_anew(session: Session) -> None:
+    """Faces have new numbers; and what would be the last picture's negative is no event."""
+    large = 56 - values(1).repeat(2, 0).repeat(2, 1)
+    seen = [await see(session, picture(number), number) for number in range(2)]
+    seen += [await see(session, shown(large + number), number) for number in (2, 3)]
+    assert [[face.track_id for face in one.faces] for one in seen] == [[1], [1], [2], [2]]
+    assert [one.looked for one in seen] == [True, False, True, False]
+    assert not any(one.events for one in seen)
+    (stands, _) = (face.velocities for one in seen[2:] for face in one.faces)
+    assert stands is not None and not stands.any()
+    (back,) = (await see(session, picture(4), 4)).faces
+    assert back.track_id == 3
+
+
 async def test_cameras_that_show_nothing_now(
     networks: Networks, telemetry: Telemetry, session: Session
 ) -> None:
     count = telemetry.registry.get_sample_value
     other = Session(networks, session._workers, telemetry, PredictOptions(), None)
-    dark = ThermalFrame(np.full((120, 160), 20, np.float32), Unit.CELSIUS, "test")
-    shown = [picture(0), Picture(dark, dark), Picture(dark, dark), picture(1)]
     blind = []
-    for number, one in enumerate(shown):
+    for number, one in enumerate([picture(0), BLANK, BLANK, picture(1)]):
         for stream in (session, other):
             await see(stream, one, number)
         blind.append(count("thermal_stream_disturbed", {"event": "blank"}))
     assert blind == [0, 2, 2, 0]
     for stream in (session, other):
-        await see(stream, shown[1], 5)
+        await see(stream, BLANK, 5)
     session.close()
     assert count("thermal_stream_disturbed", {"event": "blank"}) == 1
     other.close()

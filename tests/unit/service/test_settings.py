@@ -1,5 +1,4 @@
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -37,18 +36,3 @@ def test_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str)
 def test_misspelt_settings_are_found() -> None:
     environment = {"THERMAL_REST_PORT": "1", "THERMAL_REST_PROT": "1", "HOME": "/"}
     assert unknown_settings(environment) == ["THERMAL_REST_PROT"]
-
-
-@pytest.mark.parametrize(
-    ("given", "own_cores", "most"),
-    [
-        ({"worker_threads": 2}, True, 2),
-        ({"worker_threads": 1}, True, 1),
-        ({"worker_threads": 16, "inference_threads": 2}, True, 4),
-        ({"worker_threads": 2}, False, 4),
-        ({"worker_threads": 2, "max_inflight": 7}, True, 7),
-        ({"worker_threads": 2, "max_inflight": 7}, False, 7),
-    ],
-)
-def test_images_at_work(given: dict[str, Any], own_cores: bool, most: int) -> None:
-    assert Settings(**given).inflight(own_cores=own_cores) == most

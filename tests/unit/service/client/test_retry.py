@@ -29,6 +29,16 @@ def test_what_the_service_asks_for_is_the_least() -> None:
     assert backoff.wait(Overloaded("full", "overloaded", retry_after_s=3)) == 3.2
 
 
+@pytest.mark.parametrize(("limit", "expected"), [(10.0, 0.5), (0.3, 0.3)])
+def test_cameras_of_a_service_that_stops_do_not_leave_together(
+    limit: float, expected: float
+) -> None:
+    """And it is no failure."""
+    backoff = Backoff(Retry(attempts=2, longest_s=limit), longest)
+    assert [backoff.scatter() for _ in range(3)] == [expected] * 3
+    assert backoff.wait(GONE) == 0.2
+
+
 @pytest.mark.parametrize("attempts", [1, 3])
 def test_attempts_in_a_row(attempts: int) -> None:
     backoff = Backoff(Retry(attempts=attempts))

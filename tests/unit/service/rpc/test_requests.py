@@ -86,6 +86,20 @@ def test_setup() -> None:
     assert to_setup(config, 16_000_000).keep_all
 
 
+@pytest.mark.parametrize("pixels", [pb.PIXEL_FORMAT_GRAY8, pb.PIXEL_FORMAT_Y16])
+@pytest.mark.parametrize("name", ["units", "emissivity"])
+def test_bare_pixels_take_no_options_of_files(pixels: Any, name: str) -> None:
+    options = {"units": pb.PredictOptions(units=pb.UNITS_AUTO),
+               "emissivity": pb.PredictOptions(emissivity=0.95)}[name]  # fmt: skip
+    config = pb.StreamConfig(pixel_format=pixels, width=64, height=48, options=options)
+    with pytest.raises(InvalidOption, match=f"{name}: only with JPEG and PNG"):
+        to_setup(config, 16_000_000)
+    file = pb.StreamConfig(pixel_format=pb.PIXEL_FORMAT_JPEG, options=options)
+    assert getattr(to_setup(file, 16_000_000).options, name) == (
+        pytest.approx(0.95) if name == "emissivity" else "auto"
+    )
+
+
 ON, OFF = pb.Tracking.MODE_ON, pb.Tracking.MODE_OFF
 BOXES = pb.PredictOptions(boxes=[pb.Box(x2=50, y2=50)])
 

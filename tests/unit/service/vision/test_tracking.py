@@ -186,6 +186,14 @@ def test_who_has_left_the_frame_is_forgotten(camera: Camera) -> None:
     assert ids(camera.show([box(300)])) == [2]
 
 
+def test_in_frames_of_another_size_nobody_is_known(camera: Camera) -> None:
+    camera.film(lambda _: [box(100)], 3)
+    now = 100 + 3 / FPS
+    plan = camera.tracker.plan(now, 2 * WIDTH, 2 * HEIGHT)
+    assert (plan.boxes, plan.detect) == ((), True)
+    assert camera.tracker.join(plan, [box(100)]).tracks == (2,)
+
+
 def test_a_box_that_has_drifted_becomes_the_detections(camera: Camera) -> None:
     camera.film(lambda _: [box(100)], 2)
     plan = camera.tracker.plan(100 + 2 / FPS, WIDTH, HEIGHT)

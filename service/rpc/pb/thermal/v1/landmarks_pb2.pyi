@@ -516,7 +516,9 @@ class StreamConfig(_message.Message):
 
     @_builtins.property
     def options(self) -> Global___PredictOptions:
-        """For every frame. `units` is for JPEG and PNG. Boxes, if any, are looked at in every frame."""
+        """For every frame. `units` and `emissivity` are for JPEG and PNG alone. Boxes, if any, are looked
+        at in every frame.
+        """
 
     @_builtins.property
     def tracking(self) -> Global___Tracking: ...
@@ -691,7 +693,8 @@ class Frame(_message.Message):
     """The sender's own number, echoed; need not be unique."""
     capture_time_ns: _builtins.int
     """Nanoseconds of the sender's own clock, echoed. The time between two frames, for tracking and
-    velocities, is taken from it where it grows by 0.5 ms to 10 s, else from their arrival.
+    velocities, is what it grew by if that is at least 0.5 ms, and at most 10 s or twice the time
+    between their arrivals, whichever is longer; else the time between their arrivals.
     """
     data: _builtins.bytes
     """The frame in the stream's pixel format, 32 MiB at most (the service's setting)."""
@@ -724,7 +727,9 @@ class FrameAnswer(_message.Message):
     frame_id: _builtins.int
     capture_time_ns: _builtins.int
     dropped: _builtins.int
-    """Frames of this stream dropped since the last answer; all of them older than this one."""
+    """Frames of this stream dropped since the last answer: older than this one, or newer where the
+    service had no memory left for them.
+    """
     @_builtins.property
     def result(self) -> Global___ImageResult: ...
     @_builtins.property
@@ -981,7 +986,9 @@ class Face(_message.Message):
     crop: _builtins.bytes
     """What the network saw, if asked for: PNG, 256 x 256."""
     track_id: _builtins.int
-    """The same face has the same number, from 1 on, as long as its stream lasts. 0: not tracked."""
+    """From 1 on; the same face has the same number as long as it is known, and no other face of the
+    stream ever has it. In frames of another size than the last, nobody is known. 0: not tracked.
+    """
     @_builtins.property
     def box(self) -> Global___Box:
         """The bounding box of the landmarks, before smoothing; it may reach beyond the image. Or as given."""
