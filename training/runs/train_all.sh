@@ -30,7 +30,7 @@ publish() { # name of the run, name in the repository, more arguments of the exp
     --repository "$MODELS" --training-note ".checkpoints/$1/note.json"
 }
 publish_landmarks() { # name of the run, name in the repository: FP32, and INT8 made of it
-  "$PYTHON" -m training.calibrate ".checkpoints/$1/last.pt" --pool "$POOL"
+  "$PYTHON" -m training.calibrate ".checkpoints/$1/last.pt" --pool "$POOL" --models "$MODELS"
   publish "$1" "$2"
   "$PYTHON" -m training.quantize ".checkpoints/$1/$2.onnx" --pool "$POOL" \
     --out ".checkpoints/$1/$2_int8.onnx"
