@@ -19,9 +19,7 @@ def spec(name: str, dtype: type, *shape: int) -> TensorSpec:
 
 
 def metadata(inputs: list[TensorSpec], outputs: list[TensorSpec]) -> ModelMetadata:
-    return ModelMetadata(
-        tuple(inputs), tuple(outputs), max_batch_size=8, version="1", device="cpu"
-    )
+    return ModelMetadata(tuple(inputs), tuple(outputs), max_batch_size=8, version="1", device="cpu")
 
 
 RTMPOSE = metadata(

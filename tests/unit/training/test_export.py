@@ -26,10 +26,11 @@ from training.models.expected_error import ExpectedError
 from training.models.graphs import LandmarkGraph
 from training.tracing import IR_VERSION, OPSET, trace
 
+WEIGHTS = {"bias": -5, "detector": 2, "error": -1.6, "size": -1.5, "error_by_size": -0.6}
 CALIBRATION: dict[str, Any] = {
     "sigma": {"deviations": [1.0, 20.0, 200.0], "errors": [0.5, 7.0, 90.0]},
     "verdict": {"max_error": 0.08, "fine_error": 0.1, "small_size": 14.0},
-    "face_score": {"bias": -5.0, "detector": 2.0, "error": -1.6, "size": -1.5, "error_by_size": -0.6},
+    "face_score": WEIGHTS,
     "figures": {"sigma": {"protocol": "a test", "calibration_error_px": 0.1}},
 }
 

@@ -303,16 +303,16 @@ def test_the_card_says_how_sigma_was_calibrated(
     assert plain.verdict is None and plain.face_score is None
     assert plain.metrics["sigma"] == {"protocol": "uncalibrated: the distribution's own deviation"}
     limits = {"max_error": 0.08, "fine_error": 0.1, "small_size": 14.0}
-    weights_of_score = {"bias": -5.0, "detector": 2.0, "error": -1.6, "size": -1.5, "error_by_size": -0.6}
+    odds = {"bias": -5, "detector": 2, "error": -1.6, "size": -1.5, "error_by_size": -0.6}
     figures = {"sigma": {"calibration_error_px": 0.1}}
-    told = {"verdict": limits, "face_score": weights_of_score, "figures": figures}
+    told = {"verdict": limits, "face_score": odds, "figures": figures}
     model = onnx.load(weights)
     onnx.helper.set_model_props(model, {"calibration": json.dumps(told)})
     onnx.save(model, weights)
     publish(weights, NAME, repository, gate=gate)
     card = served(repository)
     assert card.verdict == VerdictLimits(**limits)
-    assert card.face_score == FaceScore(**weights_of_score)
+    assert card.face_score == FaceScore(**odds)
     assert card.metrics["sigma"] == {"calibration_error_px": 0.1}
 
 
