@@ -102,6 +102,9 @@ async def test_metrics(client: httpx.AsyncClient) -> None:
         "thermal_faces", "thermal_model_info", "thermal_ready", "thermal_stream_open",
         "thermal_stream_frames_received", "thermal_stream_frames_answered",
         "thermal_stream_frames_dropped", "thermal_stream_frame_latency_seconds",
+        "thermal_stream_frames_uninferred", "thermal_stream_detections",
+        "thermal_stream_tracks", "thermal_stream_tracked_faces",
+        "thermal_stream_sensor_events", "thermal_stream_disturbed",
     }  # fmt: skip
     assert len(families["thermal_model_info"].samples) == 4
 
