@@ -63,13 +63,9 @@ def to_faces(
 def with_own_box(face: Face) -> Face:
     """The face with the bounding box of its landmarks, which may reach beyond the frame; the score
     stays. Closer to the truth than what was detected: see DECISIONS.md."""
-    return replace(face, box=bounds(face.landmarks, face.box.score))
-
-
-def bounds(landmarks: FloatArray, score: float = 1.0) -> Box:
-    """The bounding box of landmarks `[68, 2 or more]`."""
-    (x1, y1), (x2, y2) = landmarks[:, :2].min(axis=0), landmarks[:, :2].max(axis=0)
-    return Box(float(x1), float(y1), float(x2), float(y2), score)
+    xy = face.landmarks[:, :2]
+    (x1, y1), (x2, y2) = xy.min(axis=0).tolist(), xy.max(axis=0).tolist()
+    return replace(face, box=Box(x1, y1, x2, y2, face.box.score))
 
 
 def to_frame(keypoints: FloatArray, to_network: AxisMap) -> FloatArray:

@@ -23,8 +23,9 @@ import numpy as np
 
 from service.entities import Box, Face
 from service.vision.detection import pairwise_iou
+from service.vision.faces import with_own_box
 from service.vision.refine import SAME
-from service.vision.tracks import Track, assign, bounds, corners, inside, overlapping, scaled
+from service.vision.tracks import Track, assign, corners, inside, overlapping, scaled
 from service.vision.verdict import relative_errors
 
 # Mean expected error of the landmarks, in shares of the face's size. Faces in sight have .02 to
@@ -133,7 +134,7 @@ class Tracker:
         return any(
             not self._holds(self._tracks[i], face)
             or (_error(face) > DOUBT_ERROR >= self._tracks[i].error)
-            for i, face in zip(plan.tracks, map(_boxed, faces), strict=True)
+            for i, face in zip(plan.tracks, map(with_own_box, faces), strict=True)
         )
 
     def update(self, now: float, plan: Plan, faces: Sequence[Face]) -> tuple[Face, ...]:
@@ -143,7 +144,7 @@ class Tracker:
         """
         self._now = max(now, self._now)
         found = {
-            track_id: replace(_boxed(face), track_id=track_id)
+            track_id: replace(with_own_box(face), track_id=track_id)
             for track_id, face in zip(plan.tracks, faces, strict=True)
         }
         there = {i: face for i, face in found.items() if self._holds(self._tracks[i], face)}
@@ -232,11 +233,6 @@ class Tracker:
             del self._tracks[track.id]
         track.visible, track.misses, track.strain = False, 0, 0.0
         self._alarm |= self._detected is None
-
-
-def _boxed(face: Face) -> Face:
-    """With the box of its landmarks, and the detection's score."""
-    return replace(face, box=replace(bounds(face.landmarks), score=face.box.score))
 
 
 def _error(face: Face) -> float:

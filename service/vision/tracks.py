@@ -100,12 +100,6 @@ def corners(boxes: Sequence[Box]) -> FloatArray:
     return np.array([(b.x1, b.y1, b.x2, b.y2) for b in boxes], np.float64).reshape(-1, 4)
 
 
-def bounds(landmarks: FloatArray) -> Box:
-    """The bounding box of landmarks `[68, 2 or more]`."""
-    points = landmarks[:, :2]
-    return Box(*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
-
-
 def scaled(box: Box, factor: float) -> Box:
     """With the same centre."""
     dx, dy = box.width * (factor - 1) / 2, box.height * (factor - 1) / 2
