@@ -16,9 +16,9 @@ from service.options import PredictOptions
 from service.telemetry import Telemetry
 from service.vision.crop import letterbox
 from service.vision.detection import Look, merge_looks, select_faces
-from service.vision.face_score import candidate_count, candidate_score, rescore
-from service.vision.faces import Crop, crop_faces, to_faces, with_own_box
-from service.vision.refine import boxes_to_try, drop_repeated, keep_better
+from service.vision.face_score import candidate_count, candidate_score
+from service.vision.faces import Crop, crop_faces, to_faces
+from service.vision.refine import boxes_to_try, faces_to_answer, keep_better
 from service.workers import Workers
 
 
@@ -77,8 +77,7 @@ class Steps:
         if job.options.boxes is not None:
             return faces
         weights = job.models.landmarks.card.face_score
-        likely = rescore(faces, weights, job.options.min_score)
-        return drop_repeated([with_own_box(face) for face in likely])[: job.options.max_faces]
+        return faces_to_answer(faces, weights, job.options.min_score)[: job.options.max_faces]
 
     async def find_faces(self, job: Job, picture: Picture) -> tuple[Box, ...]:
         """Boxes in the upright frame: the caller's, or else what all of the detectors find.

@@ -57,7 +57,7 @@ from training.evaluation.real_section import real_section
 from training.evaluation.sections import Section, plain, text
 from training.metrics import MIN_SCORE
 from training.revision import source_revision
-from training.served import ANSWERS, WrongNetwork
+from training.served import ANSWERS, DETECTOR, WrongNetwork
 from training.synthesis.pool import PoolMissing
 
 GATE = ""  # what `--synthetic` alone stands for
@@ -88,7 +88,7 @@ def _candidates(options: argparse.Namespace, task: str) -> list[Candidate]:
     files = [Path(file) for named, file in options.checkpoint if named == task]
     if files:
         return distinct([file_candidate(task, file) for file in files])
-    names = ["face_detector"]
+    names = [DETECTOR]
     if task == "landmarks":
         names = [f"landmarks_{variant}" for variant in options.variant or ["t"]]
     repositories = options.models or [REPOSITORY]

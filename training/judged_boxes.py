@@ -9,7 +9,8 @@ from scipy import special
 from scipy.optimize import minimize
 
 from service.entities import Face, FloatArray, ThermalFrame, Unit
-from service.vision.face_score import CANDIDATE_SHARE, FaceScore, evidence
+from service.vision.detection import corners
+from service.vision.face_score import FaceScore, candidate_score, evidence
 from service.vision.faces import with_own_box
 from service.vision.refine import drop_repeated
 from training.metrics import (
@@ -24,7 +25,6 @@ from training.synthesis.frames import Frame, compose_frame
 from training.synthesis.pool import Pool
 
 LEAST_SCORE: Final = 0.1  # of the detector, for a box to be learnt from
-_CANDIDATE: Final = MIN_SCORE * CANDIDATE_SHARE  # the same when serving
 
 
 class JudgedFrame:
@@ -34,9 +34,7 @@ class JudgedFrame:
     """
 
     def __init__(self, frame: Frame, found: Sequence[Face]) -> None:
-        own = [with_own_box(face).box for face in found]
-        corners = [(box.x1, box.y1, box.x2, box.y2) for box in own]
-        self._boxes = np.array(corners, np.float32).reshape(-1, 4)
+        self._boxes = corners([with_own_box(face).box for face in found])
         self._truth = frame.boxes, frame.ignore > 0
         self.scores = np.array([face.box.score for face in found], np.float32)
         rows = [evidence(face.box, face.landmarks) for face in found]
@@ -92,16 +90,23 @@ def fit_face_score(frames: Sequence[JudgedFrame]) -> FaceScore | None:
 
 def _shift(frames: Sequence[JudgedFrame], weights: FaceScore, wanted: int) -> float:
     """What the log-odds need for `wanted` faces to score `MIN_SCORE` or more."""
-    matches = [frame.match(weights.score(frame.evidence), _CANDIDATE) for frame in frames]
-    found = np.sort(np.concatenate([m.found[~np.isnan(m.found)] for m in matches]))[::-1]
+    found = np.sort(
+        np.concatenate([m.found[~np.isnan(m.found)] for m in _by_both(frames, weights)])
+    )[::-1]
     last = found[: max(wanted, 1)].min()
     return float(special.logit(MIN_SCORE) - special.logit(last))
+
+
+def _by_both(frames: Sequence[JudgedFrame], weights: FaceScore) -> list[Matching]:
+    """Of the boxes that serving looks at."""
+    least = candidate_score(MIN_SCORE, weights)
+    return [frame.match(weights.score(frame.evidence), least) for frame in frames]
 
 
 def face_score_figures(frames: Sequence[JudgedFrame], weights: FaceScore) -> dict[str, Any]:
     """By the detector alone and by both, at the usual threshold, on other frames."""
     alone = [frame.match(frame.scores, MIN_SCORE) for frame in frames]
-    both = [frame.match(weights.score(frame.evidence), _CANDIDATE) for frame in frames]
+    both = _by_both(frames, weights)
     figures = {"detector_alone": _figures(alone), "with_landmarks": _figures(both)}
     return {"frames": len(frames), "faces": sum(int(m.target.sum()) for m in both), **figures}
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from service.entities import Box, FloatArray
-from service.vision.detection import pairwise_iou
+from service.vision.detection import corners, pairwise_iou
 from training.metrics import MATCH_IOU
 
 # The landmarks whose mean is each marked point.
@@ -92,10 +92,6 @@ def match_boxes(marked: Sequence[MarkedFace], boxes: Sequence[Box]) -> list[int 
         found[int(face)] = int(box)
         iou[face, :] = iou[:, box] = 0
     return found
-
-
-def corners(boxes: Sequence[Box]) -> FloatArray:
-    return np.array([[b.x1, b.y1, b.x2, b.y2] for b in boxes], np.float32).reshape(-1, 4)
 
 
 @dataclass(frozen=True)

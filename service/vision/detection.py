@@ -103,6 +103,11 @@ def non_maximum_suppression(
     return np.asarray(order[alive], np.intp)
 
 
+def corners(boxes: Sequence[Box]) -> FloatArray:
+    """x1, y1, x2, y2: float32 `[K, 4]`."""
+    return np.array([(b.x1, b.y1, b.x2, b.y2) for b in boxes], np.float32).reshape(-1, 4)
+
+
 def pairwise_iou(boxes: FloatArray, others: FloatArray | None = None) -> FloatArray:
     """Intersection over union `[K, M]` of `boxes` `[K, 4]` with `others` `[M, 4]`, or with one
     another; 0 for empty ones."""

@@ -63,9 +63,14 @@ def to_faces(
 def with_own_box(face: Face) -> Face:
     """The face with the bounding box of its landmarks, which may reach beyond the frame; the score
     stays. Closer to the truth than what was detected: see DECISIONS.md."""
-    xy = face.landmarks[:, :2]
+    return replace(face, box=box_of(face.landmarks, face.box.score))
+
+
+def box_of(landmarks: FloatArray, score: float) -> Box:
+    """The bounding box of landmarks `[K, 2 or more]`."""
+    xy = landmarks[:, :2]
     (x1, y1), (x2, y2) = xy.min(axis=0).tolist(), xy.max(axis=0).tolist()
-    return replace(face, box=Box(x1, y1, x2, y2, face.box.score))
+    return Box(x1, y1, x2, y2, score)
 
 
 def to_frame(keypoints: FloatArray, to_network: AxisMap) -> FloatArray:

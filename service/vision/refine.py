@@ -9,11 +9,10 @@ Measured on synthetic frames: see DECISIONS.md.
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import numpy as np
-
 from service.entities import Box, Face, FloatArray
-from service.vision.detection import pairwise_iou
-from service.vision.faces import Crop, to_frame
+from service.vision.detection import corners, pairwise_iou
+from service.vision.face_score import FaceScore, rescore
+from service.vision.faces import Crop, box_of, to_frame, with_own_box
 
 AGREE: Final = 0.75  # IoU of the two boxes from which a second look gains nothing
 SAME: Final = 0.7  # IoU of two faces' landmarks above which they are one face
@@ -31,12 +30,9 @@ def boxes_to_try(
     for index, (box, (_, to_network), points) in enumerate(
         zip(boxes, crops, keypoints, strict=True)
     ):
-        xy = to_frame(points, to_network)[:, :2]
-        tried = np.concatenate([xy.min(axis=0), xy.max(axis=0)])
-        given = np.array([[box.x1, box.y1, box.x2, box.y2]], np.float32)
-        if UNRELATED <= float(pairwise_iou(given, tried[None])[0, 0]) < AGREE:
-            x1, y1, x2, y2 = tried.tolist()
-            found[index] = Box(x1, y1, x2, y2, box.score)
+        tried = box_of(to_frame(points, to_network), box.score)
+        if UNRELATED <= float(pairwise_iou(corners([box]), corners([tried]))[0, 0]) < AGREE:
+            found[index] = tried
     return found
 
 
@@ -53,15 +49,23 @@ def keep_better(
 
 def drop_repeated(faces: Sequence[Face]) -> tuple[Face, ...]:
     """The faces without those whose landmarks lie on a better-scored one's: two boxes, one face."""
-    kept: list[Face] = []
-    boxes = np.zeros((0, 4), np.float32)
-    for face in sorted(faces, key=lambda face: -face.box.score):
-        xy = face.landmarks[:, :2]
-        own = np.concatenate([xy.min(axis=0), xy.max(axis=0)])[None]
-        if not (pairwise_iou(boxes, own) > SAME).any():
-            kept.append(face)
-            boxes = np.concatenate([boxes, own])
-    return tuple(kept)
+    ordered = sorted(faces, key=lambda face: -face.box.score)
+    own = corners([box_of(face.landmarks, face.box.score) for face in ordered])
+    overlap = pairwise_iou(own) > SAME
+    kept: list[int] = []
+    for index in range(len(ordered)):
+        if not overlap[index, kept].any():
+            kept.append(index)
+    return tuple(ordered[index] for index in kept)
+
+
+def faces_to_answer(
+    faces: Sequence[Face], weights: FaceScore | None, min_score: float
+) -> tuple[Face, ...]:
+    """Of the faces in detected boxes those from `min_score` on, the best first: scored by both
+    networks, each once, in the box of its landmarks."""
+    likely = rescore(faces, weights, min_score)
+    return tuple(with_own_box(face) for face in drop_repeated(likely))
 
 
 def _expected_error(crop: Crop, keypoints: FloatArray) -> float:

@@ -22,10 +22,10 @@ from typing import Final
 import numpy as np
 
 from service.entities import Box, Face
-from service.vision.detection import pairwise_iou
+from service.vision.detection import corners, pairwise_iou
 from service.vision.faces import with_own_box
 from service.vision.refine import SAME
-from service.vision.tracks import Track, assign, corners, inside, overlapping, scaled
+from service.vision.tracks import Track, assign, inside, overlapping, scaled
 from service.vision.verdict import relative_errors
 
 # Mean expected error of the landmarks, in shares of the face's size. Faces in sight have .02 to

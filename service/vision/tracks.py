@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from service.entities import Box, FloatArray
-from service.vision.detection import pairwise_iou
+from service.vision.detection import corners, pairwise_iou
 
 # Seconds over which a speed is learnt. At 9 frames a second people start and stop within two: of
 # those who walk, 31 % of the predicted boxes are off (IoU below .75) with 0.1, 28 % with 0.05, 39 %
@@ -93,11 +93,6 @@ class Track:
 def centre(box: Box) -> tuple[float, float]:
     """x, y."""
     return (box.x1 + box.x2) / 2, (box.y1 + box.y2) / 2
-
-
-def corners(boxes: Sequence[Box]) -> FloatArray:
-    """`[N, 4]` x1, y1, x2, y2."""
-    return np.array([(b.x1, b.y1, b.x2, b.y2) for b in boxes], np.float64).reshape(-1, 4)
 
 
 def scaled(box: Box, factor: float) -> Box:

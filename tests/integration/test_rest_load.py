@@ -12,18 +12,13 @@ from service.bootstrap import Gateway
 from tests import gateways
 from tests.fakes import FakeBackend
 from tests.gateways import good_image
+from tests.rpc_clients import until
 
 IMAGE = good_image()
 
 
 async def post(client: httpx.AsyncClient, **params: Any) -> httpx.Response:
     return await client.post("/landmarks", content=IMAGE, params=params)
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from service.bootstrap import Gateway
 from service.rpc.pb.thermal.v1 import landmarks_pb2 as pb
 from tests import moving
-from tests.moving import Disc, FindingBackend, camera, config, scene
+from tests.moving import Disc, FindingBackend, camera, config, metric, scene
 
 FACE = Disc(60, 60)
 GRAY8 = config(pixel_format=pb.PIXEL_FORMAT_GRAY8, y16=None)
@@ -27,10 +27,6 @@ def backend() -> FindingBackend:
 async def served(repository: Path, backend: FindingBackend) -> AsyncIterator[tuple[Gateway, Any]]:
     async with moving.served(repository, backend) as made:
         yield made
-
-
-def metric(gateway: Gateway, name: str, **labels: str) -> float:
-    return gateway.telemetry.registry.get_sample_value(f"thermal_stream_{name}", labels) or 0.0
 
 
 def grey(values: moving.Values) -> np.ndarray:

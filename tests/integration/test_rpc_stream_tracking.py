@@ -12,7 +12,7 @@ from service.bootstrap import Gateway
 from service.errors import InferenceFailed
 from service.rpc.pb.thermal.v1 import landmarks_pb2 as pb
 from tests import moving
-from tests.moving import Disc, FindingBackend, camera, config, scene
+from tests.moving import Disc, FindingBackend, camera, config, metric, scene
 
 LEFT, RIGHT = Disc(45, 60), Disc(110, 55)
 OFF = pb.Tracking(mode=pb.Tracking.MODE_OFF)
@@ -27,10 +27,6 @@ def backend() -> FindingBackend:
 async def served(repository: Path, backend: FindingBackend) -> AsyncIterator[tuple[Gateway, Any]]:
     async with moving.served(repository, backend) as made:
         yield made
-
-
-def metric(gateway: Gateway, name: str, **labels: str) -> float:
-    return gateway.telemetry.registry.get_sample_value(f"thermal_stream_{name}", labels) or 0.0
 
 
 def middle(face: pb.Face) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from service.entities import Box, Face, FloatArray, ThermalFrame
 from service.errors import ServiceError
 from service.imaging.decode import decode_image
 from service.imaging.drawing import draw_faces
+from service.vision.detection import corners
 from service.vision.face_score import FaceScore
 from training.evaluation.calibration import Claims, claims
 from training.evaluation.detection import Detections
@@ -23,7 +24,6 @@ from training.real_faces import (
     SEEN,
     MarkedFace,
     ScoredFace,
-    corners,
     error_percentiles,
     list_images,
     match_boxes,

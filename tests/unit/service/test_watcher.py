@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from service.catalogue import Catalogue
 from service.telemetry import Telemetry
 from service.watcher import Watcher
 from tests.fakes import FakeBackend
+from tests.rpc_clients import until
 
 
 class Looks(Catalogue):
@@ -29,12 +29,6 @@ class Looks(Catalogue):
         self.count += 1
         if self.count == 1:
             raise PermissionError("the folder is closed")
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.01])
