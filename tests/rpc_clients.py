@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -12,6 +13,7 @@ from service.rpc.pb.thermal.v1 import landmarks_pb2 as pb
 from service.rpc.pb.thermal.v1 import landmarks_pb2_grpc as pb_grpc
 from service.rpc.server import RpcServer
 from tests import gateways
+from tests.fakes import FakeBackend
 
 VALUES = gateways.good_values()
 Y16 = VALUES.astype("<u2").tobytes()
@@ -34,6 +36,19 @@ async def serving(gateway: Gateway) -> AsyncIterator[tuple[RpcServer, str]]:
 async def client(address: str) -> AsyncIterator["pb_grpc.LandmarksServiceAsyncStub"]:
     async with grpc.aio.insecure_channel(address) as channel:
         yield pb_grpc.LandmarksServiceStub(channel)
+
+
+@asynccontextmanager
+async def served(
+    repository: Path, backend: FakeBackend, **settings: Any
+) -> AsyncIterator[tuple[Gateway, RpcServer, Any]]:
+    """A gateway, its server, and a stub to it."""
+    async with (
+        gateways.running(gateways.settings(repository, **settings), backend) as gateway,
+        serving(gateway) as (server, address),
+        client(address) as stub,
+    ):
+        yield gateway, server, stub
 
 
 def config(**changes: Any) -> pb.StreamConfig:
@@ -97,6 +112,11 @@ class Stream:
 def thermal_code(metadata: Any) -> str | None:
     """The stable code in trailing metadata."""
     return dict(metadata or ()).get("thermal-code")
+
+
+def metric(gateway: Gateway, name: str, **labels: str) -> float:
+    """Of streams; 0 where there is no such series."""
+    return gateway.telemetry.registry.get_sample_value(f"thermal_stream_{name}", labels) or 0.0
 
 
 async def until(condition: Callable[[], Any]) -> None:

@@ -17,6 +17,7 @@ from training.synthesis.pose import (
     landmark_pixels,
     pose_head,
     rotation_matrix,
+    scale_mouth,
 )
 from training.synthesis.thermal import Anatomy
 
@@ -37,12 +38,14 @@ class Window:
 
 @dataclass(frozen=True)
 class Actor:
-    """Who plays: weights of identity [M], stretch [3] along the axes, and the seed of all else."""
+    """Who plays: weights of identity [M], stretch [3] along the axes and of the mouth, and the seed
+    of all else."""
 
     head: HeadModel
     anatomy: Anatomy
     identity: FloatArray
     axes: FloatArray
+    mouth: float
     seed: tuple[int, ...]
     config: PersonConfig
 
@@ -55,8 +58,9 @@ class Actor:
         rng = np.random.default_rng(seed)
         identity = rng.normal(0, 1, len(head.identity)) * rng.uniform(*config.shape.identity)
         axes = rng.normal(1, config.shape.axes, 3).astype(np.float32)
+        mouth = float(rng.uniform(*config.shape.mouth_width))
         there = replace(config, room_chance=1.0, room_mean_c=ambient, room_spread_k=0.0)
-        return cls(head, anatomy, identity.astype(np.float32), axes, seed, there)
+        return cls(head, anatomy, identity.astype(np.float32), axes, mouth, seed, there)
 
     def perform(self, motion: Motion, frame: int, window: Window) -> Layer:
         """The person in one frame of `motion`, on a layer whose neck stays where it is."""
@@ -97,4 +101,5 @@ class Actor:
     def _vertices(self, expression: dict[str, float]) -> FloatArray:
         names = self.head.expression_names
         weights = np.array([expression.get(name, 0.0) for name in names], np.float32)
-        return self.head.vertices(self.identity, weights) * self.axes
+        vertices = self.head.vertices(self.identity, weights) * self.axes
+        return scale_mouth(self.head, vertices, self.mouth)

@@ -11,6 +11,7 @@ from training.synthesis.head import HeadModel, jaw_outward
 from training.synthesis.rasterizer import vertex_normals
 
 NECK_PIVOT = np.array([0.0, -9.0, 0.0], np.float32)  # cm; where the neck bends
+MOUTH_REACH = 3.0, 2.2  # cm sideways, and up and down, over which a mouth's width fades out
 FACE_CM = 14.2  # side of the mean frontal face's landmark box
 SYMMETRIC = ("Blink", "Squint", "Wide", "Smile", "Frown", "Stretch", "Press", "Sneer", "Puff",
              "LowerDown", "UpperUp", "Dimple", "Down_", "OuterUp", "InnerUp")  # fmt: skip
@@ -93,7 +94,23 @@ def sample_shape(head: HeadModel, rng: np.random.Generator, config: ShapeConfig)
     identity = rng.normal(0, 1, len(head.identity)) * rng.uniform(*config.identity)
     expression = sample_expression(head.expression_names, rng, config)
     vertices = head.vertices(identity.astype(np.float32), expression)
-    return vertices * rng.normal(1, config.axes, 3).astype(np.float32)
+    vertices = vertices * rng.normal(1, config.axes, 3).astype(np.float32)
+    return scale_mouth(head, vertices, rng.uniform(*config.mouth_width))
+
+
+def scale_mouth(head: HeadModel, vertices: FloatArray, factor: float) -> FloatArray:
+    """`vertices` [V, 3] with a mouth `factor` times as wide: lips, corners and what is behind them;
+    the surroundings are stretched up to `MOUTH_REACH` beyond."""
+    corners = head.landmarks[[48, 54]]
+    middle, half = head.neutral[corners].mean(axis=0), np.ptp(head.neutral[corners, 0]) / 2
+    offset = np.abs(head.neutral - middle)
+    beyond = (offset[:, 0] - half) / MOUTH_REACH[0], (offset[:, 1] - 1.0) / MOUTH_REACH[1]
+    share = [np.cos(np.clip(b, 0.0, 1.0) * np.pi / 2) ** 2 for b in beyond]
+    share_of_all = np.where(head.neutral[:, 2] > 0, share[0] * share[1], 0.0)
+    moved = vertices.copy()
+    from_middle = vertices[:, 0] - vertices[corners, 0].mean()
+    moved[:, 0] += ((factor - 1.0) * share_of_all * from_middle).astype(np.float32)
+    return moved
 
 
 def sample_expression(

@@ -96,6 +96,7 @@ class Anatomy:
             "lips": _near(v, lips, 0.35),
             "lower_lip": _near(v, lower_lip, 0.35),
             "lip_line": _near(v, inner_lips, 0.15),
+            "lip_middle": _near(v, _polyline(lm[[61, 62, 63]]), 0.4),
             "upper_lip": _near(v, _polyline(lm[[48, 33, 54]]), 0.6),
             "chin": _near(v, (lm[8] + np.array([0, 1.2, 0.5], np.float32))[None], 1.5),
             "jaw": _near(v, _polyline(lm[2:15]), 1.2),
@@ -123,6 +124,8 @@ class Anatomy:
         weights = gain * (weights + rng.normal(0, 1, len(weights))
                           * np.array([p.spread for p in PRIORS.values()]))  # fmt: skip
         weights = np.where(rng.random(len(weights)) < config.odd_chance, -weights, weights)
+        if rng.random() < config.faint_brows_chance:
+            weights[self.names.index("brows")] *= rng.uniform(*config.faint_brows)
         base = config.forehead_c + config.forehead_per_k * (ambient - 24.0)
         base += rng.normal(0, config.person_k)
         if rng.random() < config.cold_chance:  # in from the cold, or after a wet towel

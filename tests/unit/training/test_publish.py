@@ -2,7 +2,6 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,46 +11,19 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from service.card import Canary, CardError, ModelCard, card_json, file_sha256, parse_card
-from service.model_config import read_model_config
+from service.card import CardError, file_sha256
 from service.vision.face_score import FaceScore
 from service.vision.verdict import VerdictLimits
-from tests.gate_sets import POINTS, make_gate, network
+from tests.gate_sets import POINTS, network
 from tests.onnx_models import FACE_BOX, detector_model
 from tests.published_landmarks import write_landmarks
+from tests.unit.training.published_models import NAME, served
 from training import publish as publishing
-from training import repository as repository_module
 from training.contract import Refused
 from training.data.sets import OWN_LICENCE, UNKNOWN_LICENCE
 from training.gate import gate_figures
 from training.publish import publish
-from training.release import promote, rollback
-from training.repository import KEEP, RepositoryError, earlier, locked, version_card, versions
-
-NAME = "landmarks_t"
-
-
-@pytest.fixture
-def gate(tmp_path: Path) -> Path:
-    return make_gate(tmp_path / "gate")
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    return tmp_path / "models"
-
-
-def served(repository: Path, name: str = NAME) -> ModelCard:
-    """The card, once it, the configuration and the weights are seen to agree."""
-    folder = repository / name
-    card, config = parse_card((folder / "card.json").read_text()), read_model_config(folder)
-    canary = card.canary.version if card.canary else None
-    assert {*config.versions} == {card.version, canary} - {None}
-    for version in config.versions:
-        (weights,) = config.files(version)
-        files = card.files if version == card.version else version_card(folder, version).files
-        assert files == {weights: file_sha256(folder / weights)}
-    return card
+from training.repository import versions
 
 
 def test_versions_count_up(tmp_path: Path, repository: Path, gate: Path) -> None:
@@ -102,63 +74,6 @@ def test_what_is_not_a_number_is_refused(tmp_path: Path, repository: Path, gate:
         publish(weights, NAME, repository, gate=gate)
 
 
-def test_rollback_serves_the_version_before(tmp_path: Path, repository: Path, gate: Path) -> None:
-    first = publish(network(tmp_path, 0.1), NAME, repository, gate=gate)
-    publish(network(tmp_path), NAME, repository, gate=gate)
-    assert rollback(NAME, repository) == first
-    assert served(repository) == first
-    with pytest.raises(Refused, match="no version before 1"):
-        rollback(NAME, repository)
-    publish(network(tmp_path), NAME, repository, gate=gate)
-    assert served(repository).version == 3  # not 2 again: that number has had its weights
-    with pytest.raises(Refused, match="nothing is published"):
-        rollback("landmarks_s", repository)
-
-
-def test_old_versions_go(tmp_path: Path, repository: Path, gate: Path) -> None:
-    for _ in range(KEEP + 3):
-        publish(network(tmp_path), NAME, repository, gate=gate)
-    assert versions(repository / NAME) == list(range(3, KEEP + 4))
-    for version in (4, 3):
-        assert rollback(NAME, repository).version == version
-    with pytest.raises(Refused, match="no version before 3"):
-        rollback(NAME, repository)
-
-
-def test_rollback_skips_what_was_rolled_back(tmp_path: Path, repository: Path, gate: Path) -> None:
-    for off in (0.03, 0.02):
-        publish(network(tmp_path, off), NAME, repository, gate=gate)
-    rollback(NAME, repository)  # 2 was bad
-    publish(network(tmp_path), NAME, repository, gate=gate)
-    assert versions(repository / NAME) == [1, 3]
-    assert rollback(NAME, repository).version == 1
-
-
-def test_a_canary_and_its_promotion(tmp_path: Path, repository: Path, gate: Path) -> None:
-    with pytest.raises(Refused, match="nothing is served yet"):
-        publish(network(tmp_path), NAME, repository, gate=gate, canary=5)
-    first = publish(network(tmp_path, 0.1), NAME, repository, gate=gate)
-    second = publish(network(tmp_path), NAME, repository, gate=gate, canary=5)
-    assert served(repository) == replace(first, canary=Canary(2, 5))
-    assert version_card(repository / NAME, 2) == second
-    assert (second.canary, second.replaces) == (None, 1)
-    with pytest.raises(Refused, match="version 2 is a canary for 5 % of the requests"):
-        publish(network(tmp_path), NAME, repository, gate=gate)
-    assert promote(NAME, repository) == second == served(repository)
-    with pytest.raises(Refused, match="no canary; version 2 is served to all"):
-        promote(NAME, repository)
-    assert rollback(NAME, repository) == first
-
-
-def test_rollback_ends_a_trial(tmp_path: Path, repository: Path, gate: Path) -> None:
-    first = publish(network(tmp_path, 0.1), NAME, repository, gate=gate)
-    publish(network(tmp_path), NAME, repository, gate=gate, canary=99)
-    assert rollback(NAME, repository) == first == served(repository)
-    publish(network(tmp_path), NAME, repository, gate=gate, canary=1)
-    assert served(repository).canary == Canary(3, 1)
-    assert versions(repository / NAME) == [1, 3]
-
-
 @pytest.mark.parametrize("percent", [0, 100, -5])
 def test_a_canary_of_nobody_or_all(
     tmp_path: Path, repository: Path, gate: Path, percent: int
@@ -168,84 +83,6 @@ def test_a_canary_of_nobody_or_all(
         publish(network(tmp_path), NAME, repository, gate=gate, canary=percent)
     assert served(repository).canary is None
     assert versions(repository / NAME) == [1]
-
-
-def test_a_damaged_version_is_not_put_back(tmp_path: Path, repository: Path, gate: Path) -> None:
-    for off in (0.1, 0.0):
-        publish(network(tmp_path, off), NAME, repository, gate=gate)
-    (repository / NAME / "1" / "model.onnx").write_bytes(b"damaged")
-    with pytest.raises(CardError, match="1/model.onnx is damaged"):
-        rollback(NAME, repository)
-    (repository / NAME / "1" / "model.onnx").unlink()
-    with pytest.raises(CardError, match="version 1 cannot be read"):
-        rollback(NAME, repository)
-    assert served(repository).version == 2
-
-
-def test_one_publisher_at_a_time(tmp_path: Path, repository: Path, gate: Path) -> None:
-    publish(network(tmp_path, 0.1), NAME, repository, gate=gate)
-    for step in (
-        lambda: publish(network(tmp_path), NAME, repository, gate=gate),
-        lambda: promote(NAME, repository),
-        lambda: rollback(NAME, repository),
-    ):
-        with locked(repository), pytest.raises(RepositoryError, match="another publisher"):
-            step()
-    publish(network(tmp_path), NAME, repository, gate=gate)
-    with pytest.raises(RepositoryError, match="no such folder"):
-        rollback(NAME, tmp_path / "nowhere")
-
-
-def test_versions_that_name_each_other_end(tmp_path: Path, repository: Path, gate: Path) -> None:
-    card = publish(network(tmp_path), NAME, repository, gate=gate)
-    publish(network(tmp_path), NAME, repository, gate=gate)
-    looped = replace(card, replaces=2)
-    (repository / NAME / "1" / "card.json").write_text(card_json(looped))
-    assert earlier(repository / NAME, looped) == [2, 1]
-
-
-@pytest.mark.parametrize("stage", ["_describe", "_forget_all_but", "_sync", "_exchange"])
-def test_killed_at_any_point_it_leaves_a_repository_that_serves(
-    tmp_path: Path,
-    repository: Path,
-    gate: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    stage: str,
-) -> None:
-    publish(network(tmp_path, 0.1), NAME, repository, gate=gate)
-
-    def die(*arguments: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(repository_module, stage, die)
-        # Killed outright, nothing is tidied up either.
-        patch.setattr(shutil, "rmtree", lambda *_, **__: None)
-        publish(network(tmp_path), NAME, repository, gate=gate)
-    assert served(repository).version == 1
-    publish(network(tmp_path), NAME, repository, gate=gate)
-    assert served(repository).version == 2
-    assert sorted(child.name for child in repository.iterdir()) == [NAME]
-
-
-def test_killed_after_the_exchange_it_serves_the_new_one(
-    tmp_path: Path, repository: Path, gate: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    publish(network(tmp_path), NAME, repository, gate=gate)
-    with monkeypatch.context() as patch:
-        patch.setattr(shutil, "rmtree", lambda *_, **__: None)
-        publish(network(tmp_path), NAME, repository, gate=gate)
-    assert served(repository).version == 2
-    rollback(NAME, repository)
-    assert served(repository).version == 1
-
-
-def test_a_file_system_that_cannot_exchange_is_told(
-    tmp_path: Path, repository: Path, gate: Path
-) -> None:
-    (tmp_path / "here").mkdir()
-    with pytest.raises(RepositoryError, match="there"):
-        repository_module._exchange(tmp_path / "here", tmp_path / "there")
 
 
 def test_the_configuration_is_tritons(tmp_path: Path, repository: Path, gate: Path) -> None:

@@ -27,12 +27,13 @@ PRIORS: Final[dict[str, RegionPrior]] = {
     "cheek_right": RegionPrior(0.0, 0.15, 0.0),
     "inner_canthi": RegionPrior(0.8, 0.5, 0.0),
     "orbits": RegionPrior(0.3, 0.4, 0.05),
-    "lid_line": RegionPrior(-0.4, 0.4, 0.0),
-    "eyeballs": RegionPrior(-0.5, 0.5, 0.05),
+    "lid_line": RegionPrior(-0.4, 0.6, 0.0),
+    "eyeballs": RegionPrior(-0.5, 0.7, 0.05),
     "brows": RegionPrior(-1.1, 0.8, 0.05),
     "lips": RegionPrior(-0.2, 0.7, 0.12),
     "lower_lip": RegionPrior(0.2, 0.6, 0.0),
     "lip_line": RegionPrior(-0.3, 0.7, 0.0),
+    "lip_middle": RegionPrior(-0.3, 0.6, 0.0),
     "upper_lip": RegionPrior(-0.3, 0.7, 0.12),
     "chin": RegionPrior(0.0, 0.5, 0.12),
     "jaw": RegionPrior(-0.3, 0.5, 0.08),
@@ -62,6 +63,10 @@ class SkinConfig(Room):
         {"0.5": 0.25, "1.0": 0.5, "1.6": 0.25}, "factor on all regions' offsets", "[E]"
     )
     odd_chance: float = knob(0.06, "chance that a region is off the other way", "[L] one nose was")
+    faint_brows_chance: float = knob(
+        0.35, "chance of brows that hardly show", "[E] seen in most low-resolution pictures"
+    )
+    faint_brows: Range = knob((0.0, 0.4), "what is left of their offset", "[E]")
     cold_chance: float = knob(0.12, "chance of coming in from the cold", "[E]")
     cold_k: Range = knob((1.0, 6.0), "how much colder in kelvin", "[W] 2.8 K after a wet towel")
     coarse_k: float = knob(0.30, "unevenness of 3.5 cm in kelvin", "[E] looks right")
