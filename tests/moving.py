@@ -144,8 +144,3 @@ def _keypoints(view: Array) -> Array:
     across, down = (index % 9) / 8, (index // 9) / 7
     columns = (x + across * (width - 1), y + down * (height - 1), np.full(68, 0.8))
     return np.stack((*columns, np.full(68, sigma)), axis=1).astype(np.float32)
-
-
-def metric(gateway: Gateway, name: str, **labels: str) -> float:
-    """Of a stream; 0 where there is no such series."""
-    return gateway.telemetry.registry.get_sample_value(f"thermal_stream_{name}", labels) or 0.0

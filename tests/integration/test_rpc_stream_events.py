@@ -10,7 +10,7 @@ import pytest
 from service.bootstrap import Gateway
 from service.rpc.pb.thermal.v1 import landmarks_pb2 as pb
 from tests import moving
-from tests.moving import Disc, FindingBackend, camera, config, metric, scene
+from tests.moving import Disc, FindingBackend, camera, config, scene
 
 FACE = Disc(60, 60)
 GRAY8 = config(pixel_format=pb.PIXEL_FORMAT_GRAY8, y16=None)

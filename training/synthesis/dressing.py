@@ -48,7 +48,9 @@ def draw_shell(
     posed, head = wearer.posed, wearer.head
     cover = Canvas(*wearer.posed.size, CHANNELS)
     pushed = posed.project(posed.camera + posed.normals * thickness[:, None])
-    triangles = head.triangles[(thickness[head.triangles] > 0.02).all(axis=1)]
+    thick = thickness > 0.02
+    first, second, third = head.triangles.T
+    triangles = head.triangles[thick[first] & thick[second] & thick[third]]
     attributes = np.column_stack([head.neutral, np.zeros(len(pushed))])
     cover.draw(pushed, triangles, attributes.astype(np.float32), owner)
     return cover, cover.owner >= 0

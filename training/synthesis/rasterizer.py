@@ -42,10 +42,10 @@ class Canvas:
 
     def merge(self, over: "Canvas", where: NDArray[np.bool_]) -> None:
         """Take the pixels of `over` that are nearer, where the mask allows."""
-        nearer = where & (over.depth < self.depth)
-        self.depth[nearer] = over.depth[nearer]
-        self.values[nearer] = over.values[nearer]
-        self.owner[nearer] = over.owner[nearer]
+        _merge(
+            self.depth, self.values, self.owner, over.depth, over.values, over.owner,
+            np.ascontiguousarray(where),
+        )  # fmt: skip
 
 
 @numba.njit(cache=True, fastmath=True, nogil=True)
@@ -83,6 +83,17 @@ def _draw(depth, values, owner, vertices, triangles, attributes, owner_id):  # t
                     values[y, x, k] = (
                         w0 * attributes[a, k] + w1 * attributes[b, k] + w2 * attributes[c, k]
                     )
+
+
+@numba.njit(cache=True, nogil=True)
+def _merge(depth, values, owner, over_depth, over_values, over_owner, where):  # type: ignore[no-untyped-def]
+    for y in range(depth.shape[0]):
+        for x in range(depth.shape[1]):
+            if where[y, x] and over_depth[y, x] < depth[y, x]:
+                depth[y, x] = over_depth[y, x]
+                owner[y, x] = over_owner[y, x]
+                for k in range(values.shape[2]):
+                    values[y, x, k] = over_values[y, x, k]
 
 
 @numba.njit(cache=True, nogil=True)
