@@ -11,6 +11,7 @@ from service.bootstrap import Gateway
 from service.rpc.pb.thermal.v1 import landmarks_pb2 as pb
 from tests import moving
 from tests.moving import Disc, FindingBackend, camera, config, scene
+from tests.rpc_clients import metric
 
 FACE = Disc(60, 60)
 GRAY8 = config(pixel_format=pb.PIXEL_FORMAT_GRAY8, y16=None)

@@ -13,6 +13,7 @@ from service.errors import InferenceFailed
 from service.rpc.pb.thermal.v1 import landmarks_pb2 as pb
 from tests import moving
 from tests.moving import Disc, FindingBackend, camera, config, scene
+from tests.rpc_clients import metric
 
 LEFT, RIGHT = Disc(45, 60), Disc(110, 55)
 OFF = pb.Tracking(mode=pb.Tracking.MODE_OFF)
