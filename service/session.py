@@ -14,6 +14,7 @@ from service.steps import Job, Picture, Steps
 from service.stream import Frame, FrameClock
 from service.telemetry import Telemetry
 from service.vision.face_score import FaceScore, rescore
+from service.vision.faces import shown
 from service.vision.smoothing import Smoother, Smoothing
 from service.vision.tracking import Plan, Tracker, TrackingConfig
 from service.workers import Workers
@@ -155,7 +156,7 @@ class _Follower:
             found = await self._find_landmarks(job, picture, plan)
             faces = await self._run(self._update, now, plan, found, landmarks.card.face_score)
             if faces is not None:
-                return Seen(faces, landmarks, plan.detect)
+                return Seen(shown(faces, sent.width, sent.height), landmarks, plan.detect)
             plan = replace(plan, detect=True)  # this frame still has its faces
 
     async def _look(self, job: Job, picture: Picture, plan: Plan) -> Plan:

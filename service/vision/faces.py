@@ -1,6 +1,6 @@
 """From boxes to what the landmark network sees, and from what it says to faces in the frame."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -64,6 +64,18 @@ def with_own_box(face: Face) -> Face:
     """The face with the bounding box of its landmarks, which may reach beyond the frame; the score
     stays. Closer to the truth than what was detected: see DECISIONS.md."""
     return replace(face, box=box_of(face.landmarks, face.box.score))
+
+
+def shown(faces: Iterable[Face], width: int, height: int) -> tuple[Face, ...]:
+    """The faces with boxes cut to what the image shows of them; landmarks stay where they are."""
+    return tuple(replace(face, box=_cut(face.box, width, height)) for face in faces)
+
+
+def _cut(box: Box, width: int, height: int) -> Box:
+    """Cut to the outer pixels' centres, as detected boxes are; as it is if nothing is left."""
+    x1, x2 = (min(max(x, 0.0), width - 1.0) for x in (box.x1, box.x2))
+    y1, y2 = (min(max(y, 0.0), height - 1.0) for y in (box.y1, box.y2))
+    return Box(x1, y1, x2, y2, box.score) if x2 > x1 and y2 > y1 else box
 
 
 def box_of(landmarks: FloatArray, score: float) -> Box:

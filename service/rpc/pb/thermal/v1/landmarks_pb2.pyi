@@ -991,7 +991,7 @@ class Face(_message.Message):
     """
     @_builtins.property
     def box(self) -> Global___Box:
-        """The bounding box of the landmarks, before smoothing; it may reach beyond the image. Or as given."""
+        """The bounding box of the landmarks, before smoothing, cut to the image. Or as given."""
 
     @_builtins.property
     def landmarks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Landmark]:
