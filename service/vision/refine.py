@@ -14,7 +14,7 @@ from service.vision.detection import corners, pairwise_iou
 from service.vision.face_score import FaceScore, rescore
 from service.vision.faces import Crop, box_of, to_frame, with_own_box
 
-AGREE: Final = 0.75  # IoU of the two boxes from which a second look gains nothing
+AGREE: Final = 0.8  # IoU of the two boxes from which a second look gains nothing
 SAME: Final = 0.7  # IoU of two faces' landmarks above which they are one face
 UNRELATED: Final = 0.3  # IoU below which the landmarks are not of the face that was detected
 
