@@ -18,7 +18,7 @@ def keypoints_grid() -> NDArray[np.float32]:
     It fills most of a square box, as the landmarks of a face that was well detected.
     """
     index = np.arange(68)
-    x, y = 40 + 23 * (index % 9), 40 + 26 * (index // 9)
+    x, y = 40 + 23 * (index % 9), 40 + 27 * (index // 9)
     return np.stack((x, y, np.full(68, 0.8), np.full(68, 1.5)), axis=1).astype(np.float32)
 
 

@@ -125,8 +125,8 @@ async def test_boxes_come_back_from_the_larger_input(client: httpx.AsyncClient) 
     # The 640 pixels of the input show the frame as it is, with 160 rows above it.
     (face,) = made["images"][0]["faces"]
     # The landmarks are not as wide as the box, so they are looked for again.
-    expected = FakeBackend.answered_box(*FakeBackend.answered_box(80, 0, 240, 80))
-    np.testing.assert_allclose(face["box"], expected, atol=0.01)
+    x1, _, x2, y2 = FakeBackend.answered_box(*FakeBackend.answered_box(80, 0, 240, 80))
+    np.testing.assert_allclose(face["box"], [x1, 0, x2, y2], atol=0.01)  # cut to the image
 
 
 async def test_a_detector_that_is_not_published(tmp_path: Path) -> None:
