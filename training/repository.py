@@ -80,13 +80,15 @@ def version_card(folder: Path, version: int) -> ModelCard:
 
 
 def earlier(folder: Path, served: ModelCard) -> list[int]:
-    """The versions that were served before, the latest first, as far as they are still there."""
+    """The versions that were served before, the latest first, as far as they are still there with
+    their cards."""
     found: list[int] = []
     card = served
-    while card.replaces in versions(folder) and card.replaces not in found:
-        assert card.replaces is not None
-        found.append(card.replaces)
+    while card.replaces is not None and card.replaces not in found:
         path = folder / str(card.replaces) / "card.json"
+        if not path.is_file():
+            break
+        found.append(card.replaces)
         card = parse_card(path.read_text(encoding="utf-8"))
     return found
 

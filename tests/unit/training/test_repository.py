@@ -48,6 +48,15 @@ def test_versions_that_name_each_other_end(tmp_path: Path, repository: Path, gat
     assert earlier(repository / NAME, looped) == [2, 1]
 
 
+def test_a_version_that_lost_its_card_is_no_hindrance(
+    tmp_path: Path, repository: Path, gate: Path
+) -> None:
+    publish(network(tmp_path), NAME, repository, gate=gate)
+    (repository / NAME / "1" / "card.json").unlink()
+    card = publish(network(tmp_path), NAME, repository, gate=gate)
+    assert (card.version, earlier(repository / NAME, card)) == (2, [])
+
+
 @pytest.mark.parametrize("stage", ["_describe", "_forget_all_but", "_sync", "_exchange"])
 def test_killed_at_any_point_it_leaves_a_repository_that_serves(
     tmp_path: Path,
