@@ -21,7 +21,7 @@ from service.errors import (
 from service.rpc.pb.thermal.v1 import landmarks_pb2 as pb
 from tests import gateways, rpc_clients
 from tests.fakes import FakeBackend
-from tests.rpc_clients import thermal_code
+from tests.rpc_clients import thermal_code, until
 
 IMAGE = gateways.good_image()
 
@@ -148,6 +148,7 @@ async def test_unknown_errors_tell_nothing(
     status, code, details = await refused(stub, request(IMAGE))
     assert (status, code) == (StatusCode.INTERNAL, "internal")
     assert "secret" not in details and "secret" in caplog.text
+    await until(lambda: "thermal.access" in (record.name for record in caplog.records))
     (line,) = (record for record in caplog.records if record.name == "thermal.access")
     assert line.facts["code"] == "internal"  # type: ignore[attr-defined]
 
@@ -238,6 +239,7 @@ async def test_request_id(stub: Any, caplog: pytest.LogCaptureFixture) -> None:
     call = stub.Detect(request(IMAGE), metadata=(("x-request-id", "camera-7"),))
     await call
     assert dict(await call.trailing_metadata())["x-request-id"] == "camera-7"
+    await until(lambda: caplog.records)
     facts = caplog.records[-1].facts  # type: ignore[attr-defined]
     assert (facts["route"], facts["status"], facts["faces"]) == ("Detect", "OK", 1)
 
