@@ -18,6 +18,7 @@ should be after. A running gateway takes the change over by itself.
 import argparse
 import json
 import math
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -36,6 +37,7 @@ from training.revision import source_revision
 from training.served import calibration_note, face_score, onnx_network, published
 
 REPOSITORY: Final = Path("model_repository")
+_FOLDERS: Final = re.compile(r"(^|=)/([^,]*/)?")  # of a path, alone or as in NAME=DIR,OPTION=VALUE
 
 
 def publish(
@@ -116,13 +118,23 @@ def _judged(
             **calibration["figures"],
             **note.pop("metrics", {}),
         },
-        training=note,
+        training=_without_folders(note),
         revision=source_revision(),
         licence=_licence(folder, contract, note),
         verdict=VerdictLimits(**calibration["verdict"]) if calibration["verdict"] else None,
         face_score=face_score(calibration),
         replaces=replaces,
     )
+
+
+def _without_folders(note: Any) -> Any:
+    """The note with the names of files alone: a card is read where its publisher's folders are not,
+    and the lineage has the SHA-256 of what was started from."""
+    if isinstance(note, Mapping):
+        return {key: _without_folders(value) for key, value in note.items()}
+    if isinstance(note, list | tuple):
+        return [_without_folders(value) for value in note]
+    return _FOLDERS.sub(r"\1", note) if isinstance(note, str) else note
 
 
 def _licence(folder: Path, contract: Contract, note: Mapping[str, Any]) -> str:

@@ -208,6 +208,22 @@ def test_publishing_loads_neither_torch_nor_the_web() -> None:
     assert run.stdout.strip() == "set()"
 
 
+def test_the_card_does_not_tell_the_publishers_folders(
+    tmp_path: Path, repository: Path, gate: Path
+) -> None:
+    config = {
+        "start": {"checkpoint": "/home/me/models/landmarks_t/1/model.onnx"},
+        "data": {"pool": ".checkpoints/pool", "sets": ["300w=/data/300w,split=test", "tfake=/d"]},
+        "loop": {"batch": 12},
+    }
+    publish(network(tmp_path), NAME, repository, {"config": config, "start": []}, gate)
+    assert served(repository).training["config"] == {
+        "start": {"checkpoint": "model.onnx"},
+        "data": {"pool": ".checkpoints/pool", "sets": ["300w=300w,split=test", "tfake=d"]},
+        "loop": {"batch": 12},
+    }
+
+
 def test_the_licence_is_that_of_the_data(tmp_path: Path, repository: Path, gate: Path) -> None:
     source = network(tmp_path, 1.0)
     publish(source, NAME, repository, gate=gate)
