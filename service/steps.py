@@ -17,7 +17,7 @@ from service.telemetry import Telemetry
 from service.vision.crop import letterbox
 from service.vision.detection import Look, merge_looks, select_faces
 from service.vision.face_score import candidate_count, candidate_score
-from service.vision.faces import Crop, crop_faces, shown, to_faces
+from service.vision.faces import Crop, crop_faces, to_faces
 from service.vision.refine import boxes_to_try, faces_to_answer, keep_better
 from service.workers import Workers
 
@@ -77,9 +77,9 @@ class Steps:
         faces = await self.find_landmarks(job, picture, await self.find_faces(job, picture))
         if job.options.boxes is not None:
             return faces
-        weights = job.models.landmarks.card.face_score
-        likely = faces_to_answer(faces, weights, job.options.min_score)[: job.options.max_faces]
-        return shown(likely, picture.sent.width, picture.sent.height)
+        weights, sent = job.models.landmarks.card.face_score, picture.sent
+        likely = faces_to_answer(faces, weights, job.options.min_score, sent.width, sent.height)
+        return likely[: job.options.max_faces]
 
     async def find_faces(self, job: Job, picture: Picture) -> tuple[Box, ...]:
         """Boxes in the upright frame: the caller's, or else what all of the detectors find.

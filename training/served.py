@@ -15,7 +15,7 @@ from service.entities import Box, ByteArray, Face, FloatArray, ThermalFrame
 from service.vision.crop import letterbox
 from service.vision.detection import Look, merge_looks, select_faces
 from service.vision.face_score import FaceScore, candidate_score
-from service.vision.faces import crop_faces, shown, to_faces
+from service.vision.faces import crop_faces, to_faces
 from service.vision.refine import boxes_to_try, faces_to_answer, keep_better
 
 BATCH: Final = 16  # images at once, so that a large set does not fill the memory
@@ -182,7 +182,7 @@ def find_faces(
     """What serving answers without boxes from the caller. weights: of the landmark network."""
     boxes = find_boxes(frame, detectors, candidate_score(min_score, weights))
     faces = find_landmarks(frame, boxes, landmarks, detected=True)
-    return shown(faces_to_answer(faces, weights, min_score), frame.width, frame.height)
+    return faces_to_answer(faces, weights, min_score, frame.width, frame.height)
 
 
 def find_landmarks(

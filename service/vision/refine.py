@@ -12,7 +12,7 @@ from typing import Final
 from service.entities import Box, Face, FloatArray
 from service.vision.detection import corners, pairwise_iou
 from service.vision.face_score import FaceScore, rescore
-from service.vision.faces import Crop, box_of, to_frame, with_own_box
+from service.vision.faces import Crop, box_of, shown, to_frame, with_own_box
 
 AGREE: Final = 0.8  # IoU of the two boxes from which a second look gains nothing
 SAME: Final = 0.7  # IoU of two faces' landmarks above which they are one face
@@ -60,12 +60,13 @@ def drop_repeated(faces: Sequence[Face]) -> tuple[Face, ...]:
 
 
 def faces_to_answer(
-    faces: Sequence[Face], weights: FaceScore | None, min_score: float
+    faces: Sequence[Face], weights: FaceScore | None, min_score: float, width: int, height: int
 ) -> tuple[Face, ...]:
     """Of the faces in detected boxes those from `min_score` on, the best first: scored by both
-    networks, each once, in the box of its landmarks."""
-    likely = rescore(faces, weights, min_score)
-    return tuple(with_own_box(face) for face in drop_repeated(likely))
+    networks, each once, in the box of its landmarks as far as an image of `width` and `height`
+    shows it."""
+    likely = drop_repeated(rescore(faces, weights, min_score))
+    return shown(map(with_own_box, likely), width, height)
 
 
 def _expected_error(crop: Crop, keypoints: FloatArray) -> float:
