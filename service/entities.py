@@ -47,13 +47,17 @@ class ThermalFrame:
 
 @dataclass(frozen=True)
 class Box:
-    """Box in pixels of the frame: brow top to chin, jaw to jaw, as the 68 landmarks' own box."""
+    """Box in pixels of the frame: brow top to chin, jaw to jaw, as the 68 landmarks' own box.
+
+    roll: degrees by which the face in it is turned clockwise, as far as that is known beforehand.
+    """
 
     x1: float
     y1: float
     x2: float
     y2: float
     score: float = 1.0
+    roll: float | None = None
 
     @property
     def width(self) -> float:

@@ -17,8 +17,8 @@ from service.telemetry import Telemetry
 from service.vision.crop import letterbox
 from service.vision.detection import Look, merge_looks, select_faces
 from service.vision.face_score import candidate_count, candidate_score
-from service.vision.faces import Crop, crop_faces, to_faces
-from service.vision.refine import boxes_to_try, faces_to_answer, keep_better
+from service.vision.faces import Crop, crop_faces, to_faces, view_faces
+from service.vision.refine import faces_to_answer, keep_better, second_looks
 from service.workers import Workers
 
 
@@ -136,19 +136,17 @@ class Steps:
         self, job: Job, upright: ThermalFrame, boxes: Sequence[Box], crops: list[Crop]
     ) -> tuple[list[Crop], FloatArray]:
         """Keypoints `[N, 68, 4]`, and the crops that they lie in: of faces whose landmarks
-        contradict their box, the better of two looks."""
+        contradict their box, and of tilted ones, the better of two looks."""
         models, deadline = job.models, job.deadline
         keypoints = await self._infer_landmarks(models.landmarks, crops, deadline)
-        if not models.detectors:  # a caller's own boxes are taken at their word
-            return crops, keypoints
-        retried = await self._workers.run(boxes_to_try, boxes, crops, keypoints)
-        if not retried:
-            return crops, keypoints
-        again = await self._workers.run(
-            crop_faces, upright, tuple(retried.values()), models.normalisation
+        looks = await self._workers.run(
+            second_looks, boxes, crops, keypoints, detected=bool(models.detectors)
         )
+        if not looks:
+            return crops, keypoints
+        again = await self._workers.run(view_faces, upright, looks.values(), models.normalisation)
         answers = await self._infer_landmarks(models.landmarks, again, deadline)
-        second = dict(zip(retried, zip(again, answers, strict=True), strict=True))
+        second = dict(zip(looks, zip(again, answers, strict=True), strict=True))
         return await self._workers.run(keep_better, crops, keypoints, second)
 
     async def _look(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.entities import Box, ByteArray, FloatArray, ThermalFrame, Unit, Verdict
-from service.vision.crop import AxisMap
+from service.vision.crop import SimilarityMap
 from service.vision.faces import crop_faces, to_frame
 from service.vision.verdict import (
     CUT_SHARE,
@@ -42,7 +42,7 @@ class Seen:
     landmarks `[68, 2]` in frame pixels, None where there is no face."""
 
     keypoints: FloatArray
-    to_network: AxisMap
+    to_network: SimilarityMap
     box: Box
     width: int
     height: int

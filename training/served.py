@@ -15,8 +15,8 @@ from service.entities import Box, ByteArray, Face, FloatArray, ThermalFrame
 from service.vision.crop import letterbox
 from service.vision.detection import Look, merge_looks, select_faces
 from service.vision.face_score import FaceScore, candidate_score
-from service.vision.faces import crop_faces, to_faces
-from service.vision.refine import boxes_to_try, faces_to_answer, keep_better
+from service.vision.faces import crop_faces, to_faces, view_faces
+from service.vision.refine import faces_to_answer, keep_better, second_looks
 
 BATCH: Final = 16  # images at once, so that a large set does not fill the memory
 
@@ -190,17 +190,17 @@ def find_landmarks(
 ) -> tuple[Face, ...]:
     """One face a box, landmarks in frame pixels.
 
-    detected: the boxes are the detector's, and get the second look that serving gives them.
+    detected: the boxes are the detector's, and get all second looks that serving gives them.
     """
     if not boxes:
         return ()
     crops = crop_faces(frame, boxes, "auto")
     keypoints = landmarks(np.stack([view for view, _ in crops])[:, None])["keypoints"]
-    retried = boxes_to_try(boxes, crops, keypoints) if detected else {}
-    if retried:
-        again = crop_faces(frame, tuple(retried.values()), "auto")
+    looks = second_looks(boxes, crops, keypoints, detected=detected)
+    if looks:
+        again = view_faces(frame, looks.values(), "auto")
         answers = landmarks(np.stack([view for view, _ in again])[:, None])["keypoints"]
-        second = dict(zip(retried, zip(again, answers, strict=True), strict=True))
+        second = dict(zip(looks, zip(again, answers, strict=True), strict=True))
         crops, keypoints = keep_better(crops, keypoints, second)
     return to_faces(frame, boxes, crops, keypoints, rotate=0, include=())
 

@@ -55,22 +55,22 @@ def unrotate_points(
 
 def rotate_box(box: Box, width: int, height: int, rotate: int) -> Box:
     """A box of the sent frame in the turned one; its score is kept."""
-    return _box(box, rotate_points(_corners(box), width, height, rotate))
+    return _box(box, rotate_points(_corners(box), width, height, rotate), rotate)
 
 
 def unrotate_box(box: Box, width: int, height: int, rotate: int) -> Box:
     """The inverse of `rotate_box`."""
-    return _box(box, unrotate_points(_corners(box), width, height, rotate))
+    return _box(box, unrotate_points(_corners(box), width, height, rotate), -rotate)
 
 
 def _corners(box: Box) -> FloatArray:
     return np.array([[box.x1, box.y1], [box.x2, box.y2]], np.float32)
 
 
-def _box(box: Box, corners: FloatArray) -> Box:
+def _box(box: Box, corners: FloatArray, turn: int) -> Box:
     x1, y1 = corners.min(axis=0).tolist()
     x2, y2 = corners.max(axis=0).tolist()
-    return Box(x1, y1, x2, y2, box.score)
+    return Box(x1, y1, x2, y2, box.score, None if box.roll is None else box.roll + turn)
 
 
 def _check(rotate: int) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.entities import Box, FloatArray
-from service.vision.crop import AxisMap
+from service.vision.crop import SimilarityMap
 
 IOU_LIMIT: Final = 0.5  # two candidates that overlap more than this are one face
 # So are two of which one lies in the other by more than this share of its own area ...
@@ -26,7 +26,7 @@ class Look:
 
     boxes: FloatArray
     scores: FloatArray
-    to_network: AxisMap
+    to_network: SimilarityMap
 
 
 def merge_looks(looks: Sequence[Look]) -> Look:
@@ -56,7 +56,7 @@ def _sizes(boxes: FloatArray) -> FloatArray:
 def select_faces(
     boxes: FloatArray,
     scores: FloatArray,
-    to_network: AxisMap,
+    to_network: SimilarityMap,
     *,
     width: int,
     height: int,

@@ -7,17 +7,25 @@ import numpy as np
 
 from service.entities import Box, ByteArray, Face, FloatArray, ThermalFrame, Unit
 from service.imaging.rotation import unrotate_box, unrotate_points
-from service.vision.crop import AxisMap, landmark_crop
+from service.vision.crop import SimilarityMap, crop_map, landmark_view
 from service.vision.temperatures import region_temperatures
 from service.vision.verdict import VerdictLimits, judge
 
-Crop = tuple[ByteArray, AxisMap]  # uint8 `[256, 256]`, and its map
+Crop = tuple[ByteArray, SimilarityMap]  # uint8 `[256, 256]`, and its map
 
 
 def crop_faces(frame: ThermalFrame, boxes: Sequence[Box], normalisation: str) -> list[Crop]:
     """The landmark network's view of each box, each normalised by itself."""
+    return view_faces(frame, [crop_map(box) for box in boxes], normalisation)
+
+
+def view_faces(
+    frame: ThermalFrame, maps: Iterable[SimilarityMap], normalisation: str
+) -> list[Crop]:
+    """The same through maps of one's own."""
     return [
-        landmark_crop(frame.values, box, normalisation, black_hot=frame.black_hot) for box in boxes
+        (landmark_view(frame.values, one, normalisation, black_hot=frame.black_hot), one)
+        for one in maps
     ]
 
 
@@ -85,7 +93,7 @@ def box_of(landmarks: FloatArray, score: float) -> Box:
     return Box(x1, y1, x2, y2, score)
 
 
-def to_frame(keypoints: FloatArray, to_network: AxisMap) -> FloatArray:
+def to_frame(keypoints: FloatArray, to_network: SimilarityMap) -> FloatArray:
     """Keypoints `[K, 4]` in crop pixels to float32 landmarks in frame pixels, sigma as well."""
     landmarks = keypoints.astype(np.float32)
     landmarks[:, :2] = to_network.to_frame(keypoints[:, :2])

@@ -1,39 +1,73 @@
-"""A second look at faces whose box the landmarks contradict. Pure numpy.
+"""A second look at faces whose box the landmarks contradict, and at tilted ones. Pure numpy.
 
 The detector is sometimes off by a fifth of a face, and the landmark crop with it. The box of the
 first landmarks is then often the better one. But not always, and seldom where both agree: so only
-faces on which they differ are looked at again, and the look that expects the smaller errors counts.
+faces on which they differ are looked at again. Tilted heads are looked at upright, as the network
+knows them best. The look that expects the smaller errors counts.
 Measured on synthetic frames: see DECISIONS.md.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import numpy as np
+
 from service.entities import Box, Face, FloatArray
+from service.landmark_schema import REGIONS
+from service.vision.crop import SimilarityMap, upright_map
 from service.vision.detection import corners, pairwise_iou
 from service.vision.face_score import FaceScore, rescore
 from service.vision.faces import Crop, box_of, shown, to_frame, with_own_box
 
+TILTED: Final = 15.0  # degrees of roll from which a face is looked at upright
+SURE: Final = 0.1  # of the face size: expected error up to which landmarks tell which way is up
 AGREE: Final = 0.8  # IoU of the two boxes from which a second look gains nothing
 SAME: Final = 0.7  # IoU of two faces' landmarks above which they are one face
 UNRELATED: Final = 0.3  # IoU below which the landmarks are not of the face that was detected
 
 
-def boxes_to_try(
-    boxes: Sequence[Box], crops: Sequence[Crop], keypoints: FloatArray
-) -> dict[int, Box]:
-    """New boxes, in frame pixels, of the faces that deserve a second look, by their index.
+def second_looks(
+    boxes: Sequence[Box], crops: Sequence[Crop], keypoints: FloatArray, *, detected: bool
+) -> dict[int, SimilarityMap]:
+    """Upright crops of the faces that deserve a second look, by their index.
 
-    boxes: `[N]` as detected, in frame pixels; keypoints: `[N, 68, 4]` in pixels of their crops.
+    boxes: `[N]` in frame pixels; keypoints: `[N, 68, 4]` in pixels of their crops. detected: the
+    boxes are a detector's; a caller's are taken at their word, and only faces that surely are
+    tilted looked at again.
     """
     found = {}
     for index, (box, (_, to_network), points) in enumerate(
         zip(boxes, crops, keypoints, strict=True)
     ):
-        tried = box_of(to_frame(points, to_network), box.score)
-        if UNRELATED <= float(pairwise_iou(corners([box]), corners([tried]))[0, 0]) < AGREE:
-            found[index] = tried
+        landmarks = to_frame(points, to_network)
+        if _deserves_another(box, landmarks, roll_of(points), detected=detected):
+            found[index] = upright_map(landmarks[:, :2], roll_of(landmarks))
     return found
+
+
+def _deserves_another(box: Box, landmarks: FloatArray, roll: float, *, detected: bool) -> bool:
+    """roll: that is left in the crop."""
+    own = box_of(landmarks, box.score)
+    overlap = float(pairwise_iou(corners([box]), corners([own]))[0, 0])
+    if overlap < UNRELATED:
+        return False
+    tilted = abs(roll) >= TILTED
+    if detected:
+        return tilted or overlap < AGREE
+    return tilted and float(landmarks[:, 3].mean()) < SURE * box.size
+
+
+def roll_of(landmarks: FloatArray) -> float:
+    """Degrees, -180 to 180, by which the face of landmarks `[68, 2 or more]` is turned clockwise.
+
+    By the line of the eyes and by the one from them to the mouth: in a profile the first is short.
+    """
+    right, left, mouth = (
+        _centre(landmarks, name) for name in ("right_eye", "left_eye", "inner_lips")
+    )
+    across, down = left - right, mouth - (left + right) / 2
+    return math.degrees(math.atan2(across[1] - down[0], across[0] + down[1]))
 
 
 def keep_better(
@@ -72,3 +106,8 @@ def faces_to_answer(
 def _expected_error(crop: Crop, keypoints: FloatArray) -> float:
     """In frame pixels, for crops differ in scale."""
     return float(keypoints[:, 3].mean()) / crop[1].scale
+
+
+def _centre(landmarks: FloatArray, region: str) -> FloatArray:
+    first, last = REGIONS[region]
+    return np.asarray(landmarks[first : last + 1, :2].mean(axis=0))

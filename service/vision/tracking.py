@@ -24,7 +24,7 @@ import numpy as np
 from service.entities import Box, Face
 from service.vision.detection import corners, pairwise_iou
 from service.vision.faces import with_own_box
-from service.vision.refine import SAME
+from service.vision.refine import SAME, roll_of
 from service.vision.tracks import Track, assign, inside, overlapping, scaled
 from service.vision.verdict import relative_errors
 
@@ -159,6 +159,8 @@ class Tracker:
                 if error > LOST_ERROR:
                     box = scaled(planned[track_id], 1 / LOOSE)
                 unsure = error > DOUBT_ERROR
+                roll = None if unsure else roll_of(there[track_id].landmarks)
+                box = replace(box, roll=roll)  # the next crop shows it upright
                 track.see(self._now, box, error, unsure=unsure, aside=track_id in aside)
                 track.expires = self._now + self._config.patience
             else:

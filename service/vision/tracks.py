@@ -5,7 +5,7 @@ Positions are pixels of the frame as sent, times seconds of one clock that does 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -62,7 +62,7 @@ class Track:
         coasted = COASTING * (1 - math.exp(-max(0.0, now - self.at) / COASTING))
         dx, dy = (self.velocity * coasted).tolist()
         box = self.box
-        return Box(box.x1 + dx, box.y1 + dy, box.x2 + dx, box.y2 + dy, box.score)
+        return moved(box, dx, dy)
 
     def strained(self, now: float, box: Box) -> float:
         """The strain, were it at `box` now."""
@@ -98,14 +98,19 @@ def centre(box: Box) -> tuple[float, float]:
 def scaled(box: Box, factor: float) -> Box:
     """With the same centre."""
     dx, dy = box.width * (factor - 1) / 2, box.height * (factor - 1) / 2
-    return Box(box.x1 - dx, box.y1 - dy, box.x2 + dx, box.y2 + dy, box.score)
+    return replace(box, x1=box.x1 - dx, y1=box.y1 - dy, x2=box.x2 + dx, y2=box.y2 + dy)
+
+
+def moved(box: Box, dx: float, dy: float) -> Box:
+    """To the right and down."""
+    return replace(box, x1=box.x1 + dx, y1=box.y1 + dy, x2=box.x2 + dx, y2=box.y2 + dy)
 
 
 def inside(box: Box, width: int, height: int) -> Box:
     """Moved so that its centre lies in the frame; the same box if it does."""
     x, y = centre(box)
     dx, dy = min(max(x, 0.0), width - 1.0) - x, min(max(y, 0.0), height - 1.0) - y
-    return Box(box.x1 + dx, box.y1 + dy, box.x2 + dx, box.y2 + dy, box.score)
+    return moved(box, dx, dy)
 
 
 def misfit(expected: Box, found: Box) -> float:

@@ -126,7 +126,8 @@ async def test_boxes_come_back_from_the_larger_input(client: httpx.AsyncClient) 
     (face,) = made["images"][0]["faces"]
     # The landmarks are not as wide as the box, so they are looked for again.
     x1, _, x2, y2 = FakeBackend.answered_box(*FakeBackend.answered_box(80, 0, 240, 80))
-    np.testing.assert_allclose(face["box"], [x1, 0, x2, y2], atol=0.01)  # cut to the image
+    # Cut to the image; the second crop is turned by the degree that the fake's eyes are askew.
+    np.testing.assert_allclose(face["box"], [x1, 0, x2, y2], atol=1)
 
 
 async def test_a_detector_that_is_not_published(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from service.entities import Box, ByteArray, FloatArray
 from service.imaging.normalisation import OUTSIDE, normalise
 from service.landmark_schema import FLIP
-from service.vision.crop import CROP_SCALE, AxisMap, crop_map, sample
+from service.vision.crop import CROP_SCALE, SimilarityMap, crop_map, sample
 from training.config import AugmentConfig
 from training.data.faces import FaceLabel
 
@@ -100,7 +100,7 @@ def colour_crop(planes: Sequence[FloatArray], inside: NDArray[np.bool_]) -> Byte
     return stacked
 
 
-def _crop_map(box: Box, how: Variation, size: int) -> AxisMap:
+def _crop_map(box: Box, how: Variation, size: int) -> SimilarityMap:
     longer = max(box.width, box.height)
     x, y = (part * longer for part in how.shift)
     moved = Box(box.x1 + x, box.y1 + y, box.x2 + x, box.y2 + y)

@@ -14,7 +14,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from service.entities import ByteArray, FloatArray
-from service.vision.crop import DETECTOR_INPUT, AxisMap, letterbox_map, sample
+from service.vision.crop import DETECTOR_INPUT, SimilarityMap, letterbox_map, sample
 from training.config import ConfigError, DataConfig
 from training.data.augment import (
     Crop,
@@ -128,13 +128,13 @@ def _mirrored(boxes: FloatArray, width: int) -> FloatArray:
     )
 
 
-def _letterbox(width: int, height: int, how: Variation) -> AxisMap:
+def _letterbox(width: int, height: int, how: Variation) -> SimilarityMap:
     """The serving map, zoomed and shifted: by as much of the input as crops by that of the face."""
     fitted = letterbox_map(width, height)
     served = Variation().crop_scale
     zoom, middle = served / how.crop_scale, (DETECTOR_INPUT - 1) / 2
     x, y = (part * DETECTOR_INPUT for part in how.shift)
-    return AxisMap(
+    return SimilarityMap(
         fitted.scale * zoom,
         middle + (fitted.offset_x - middle) * zoom + x,
         middle + (fitted.offset_y - middle) * zoom + y,

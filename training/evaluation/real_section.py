@@ -8,7 +8,7 @@ import numpy as np
 
 from service.entities import Box, ByteArray
 from service.imaging.decode import decode_image
-from service.vision.crop import AxisMap, landmark_crop
+from service.vision.crop import SimilarityMap, landmark_crop
 from training.evaluation.detector_section import detection_table, precision_recall_plot
 from training.evaluation.landmark_section import WORST, calibration_plots, calibration_table
 from training.evaluation.pictures import draw_errors
@@ -175,6 +175,6 @@ def _face_picture(folder: Path, of_system: str, face: ScoredFace) -> Picture:
     return Picture(caption, draw_errors(view, true, found, pairs))
 
 
-def _crop(file: Path, box: Box) -> tuple[ByteArray, AxisMap]:
+def _crop(file: Path, box: Box) -> tuple[ByteArray, SimilarityMap]:
     frame = decode_image(file.read_bytes())
     return landmark_crop(frame.values, box, "auto", black_hot=frame.black_hot)

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from service.entities import Box, ByteArray, FloatArray
 from service.imaging.normalisation import OUTSIDE, normalise
-from service.vision.crop import LANDMARK_INPUT, AxisMap, crop_map, sample
+from service.vision.crop import LANDMARK_INPUT, SimilarityMap, crop_map, sample, upright_map
+from service.vision.refine import roll_of
 from training.synthesis.backgrounds import background
 from training.synthesis.camera import expose
 from training.synthesis.compose import mirror, paste
@@ -124,13 +125,13 @@ def _frame_edge(
 
 @dataclass(frozen=True)
 class _Crop:
-    """Image, points and weight of a `View`; axis_map: from the camera's picture to `image`; inside
-    bool [256, 256]: where that picture reaches."""
+    """Image, points and weight of a `View`; to_network: from the camera's picture to `image`;
+    inside bool [256, 256]: where that picture reaches."""
 
     image: ByteArray
     points: FloatArray
     weight: FloatArray
-    axis_map: AxisMap
+    to_network: SimilarityMap
     inside: NDArray[np.bool_]
 
 
@@ -140,19 +141,23 @@ def _crop(
     low, high = points.min(axis=0), points.max(axis=0)
     extent = float((high - low).max())
     shift = np.clip(rng.normal(0, view.shift, 2), -0.15, 0.15) * extent
-    x1, y1 = low + shift
-    x2, y2 = high + shift
-    box = Box(float(x1), float(y1), float(x2), float(y2))
-    axis_map = crop_map(box, crop_scale=rng.uniform(*view.crop_scale))
-    warped, inside = sample(values, axis_map, LANDMARK_INPUT)
-    placed = axis_map.to_network(points)
+    crop_scale = rng.uniform(*view.crop_scale)
+    if view.upright_chance and rng.random() < view.upright_chance:
+        roll = roll_of(points) + rng.normal(0, view.upright_deg)
+        to_network = upright_map(points + shift, roll, crop_scale=crop_scale)
+    else:
+        (x1, y1), (x2, y2) = low + shift, high + shift
+        box = Box(float(x1), float(y1), float(x2), float(y2))
+        to_network = crop_map(box, crop_scale=crop_scale)
+    warped, inside = sample(values, to_network, LANDMARK_INPUT)
+    placed = to_network.to_network(points)
     slack = 0.06 * extent
     limits = np.array([values.shape[1], values.shape[0]]) - 1 + slack
     seen = (points > -slack).all(axis=1) & (points < limits).all(axis=1)
     seen &= (placed >= 0).all(axis=1) & (placed <= LANDMARK_INPUT - 1).all(axis=1)
     image = normalise(warped, inside=inside)
     return _Crop(
-        image, np.asarray(placed, np.float32), np.asarray(seen, np.float32), axis_map, inside
+        image, np.asarray(placed, np.float32), np.asarray(seen, np.float32), to_network, inside
     )
 
 
@@ -164,10 +169,10 @@ def _colour_crop(
     scale: of the exposure; corner: (x, y) of the picture's first pixel, its centre, in the thermal
     frame before the exposure scaled it, counted from that frame's edge; zoom: see `ColourScene`.
     """
-    enlarged = crop.axis_map.scale * np.array(scale)
-    offset = np.array([crop.axis_map.offset_x, crop.axis_map.offset_y])
-    offset = offset + enlarged * corner - 0.5 * crop.axis_map.scale
-    matrix = np.column_stack([np.diag(enlarged / zoom), offset])
+    matrix = crop.to_network.matrix()
+    enlarged = matrix[:, :2] * scale
+    offset = matrix[:, 2] + enlarged @ corner - matrix[:, :2] @ (0.5, 0.5)
+    matrix = np.column_stack([enlarged / zoom, offset])
     # No area averaging: the picture is never much finer than the crop (`LARGEST_SCALE`).
     warped = cv2.warpAffine(
         picture, matrix, (LANDMARK_INPUT, LANDMARK_INPUT), flags=cv2.INTER_LINEAR,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from service.entities import Box, FloatArray
-from service.vision.crop import AxisMap
+from service.vision.crop import SimilarityMap
 from training.judged_faces import Seen, choose_limits, reasons, see_fakes, verdict_figures
 
 SIZE = 50.0
@@ -17,7 +17,7 @@ def seen(expected: float, error: float, size: float = SIZE, *, face: bool = True
     rest = np.full((68, 2), [0.5, expected * size])
     keypoints = np.concatenate([truth + [error * size, 0], rest], axis=1).astype(np.float32)
     box = Box(100, 100, 100 + size, 100 + size)
-    return Seen(keypoints, AxisMap(1.0, 0.0, 0.0), box, 640, 480, truth if face else None)
+    return Seen(keypoints, SimilarityMap(1.0, 0.0, 0.0), box, 640, 480, truth if face else None)
 
 
 FAKES = [seen(0.2, 0, face=False)] * 20

@@ -128,6 +128,12 @@ class ViewConfig(Room):
         "spread of the crop's centre / longer side of the box, up to 0.15",
         "[E] error of detected boxes",
     )
+    upright_chance: float = knob(
+        0.0, "chance of a crop in which the face stands upright", "serving's second look"
+    )
+    upright_deg: float = knob(
+        5.0, "spread of the roll that is left in it", "error of the first look"
+    )
     cut_chance: float = knob(0.15, "chance that the frame ends near or in the face", "[E]")
     cut: Range = knob(
         (-0.25, 0.25), "how far into the face, as share of it; below 0 beside it", "[E]"

@@ -68,6 +68,14 @@ def test_boxes_stay_boxes(rotate: int) -> None:
     assert unrotate_box(turned, WIDTH, HEIGHT, rotate) == box
 
 
+def test_a_known_roll_turns_along() -> None:
+    lying = Box(10, 20, 30, 50, 0.9, roll=-90.0)
+    upright = rotate_box(lying, WIDTH, HEIGHT, 90)
+    assert upright.roll == 0.0
+    assert unrotate_box(upright, WIDTH, HEIGHT, 90) == lying
+    assert rotate_box(Box(10, 20, 30, 50), WIDTH, HEIGHT, 90).roll is None
+
+
 def test_the_input_is_not_changed() -> None:
     points = np.array([[1.0, 2.0]], np.float32)
     rotate_points(points, WIDTH, HEIGHT, 90)

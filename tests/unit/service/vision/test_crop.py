@@ -1,5 +1,7 @@
 """Crops: coordinates go there and back, and the picture follows the coordinates."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,11 +13,13 @@ from service.vision.crop import (
     CROP_SCALE,
     DETECTOR_INPUT,
     LANDMARK_INPUT,
+    SimilarityMap,
     crop_map,
     landmark_crop,
     letterbox,
     letterbox_map,
     sample,
+    upright_map,
 )
 
 
@@ -39,11 +43,12 @@ def centre_of(values: FloatArray) -> tuple[float, float]:
     st.floats(2, 500),
     st.floats(-100, 800),
     st.floats(-100, 800),
+    st.sampled_from([0.0, 30.0, -90.0, 179.0]),
 )
 def test_points_come_back(
-    left: float, top: float, width: float, height: float, x: float, y: float
+    left: float, top: float, width: float, height: float, x: float, y: float, roll: float
 ) -> None:
-    axis_map = crop_map(Box(left, top, left + width, top + height))
+    axis_map = replace(crop_map(Box(left, top, left + width, top + height)), roll=roll)
     points = np.array([[x, y]], np.float32)
     there = axis_map.to_network(points)
     np.testing.assert_allclose(axis_map.to_frame(there), points, atol=2e-2)
@@ -55,6 +60,13 @@ def test_the_longer_side_times_the_scale_fills_the_crop() -> None:
     assert axis_map.scale == pytest.approx(LANDMARK_INPUT / (80 * CROP_SCALE))
     middle = axis_map.to_network(np.array([120.0, 90.0], np.float32))
     np.testing.assert_allclose(middle, (LANDMARK_INPUT - 1) / 2, atol=1e-4)
+
+
+def test_a_known_roll_turns_the_crop_around_the_boxs_middle() -> None:
+    plain, tilted = (crop_map(Box(100, 50, 140, 130, roll=roll)) for roll in (None, 30.0))
+    assert (tilted.scale, tilted.roll) == (plain.scale, 30.0)
+    middle = np.array([120.0, 90.0], np.float32)
+    np.testing.assert_allclose(tilted.to_network(middle), plain.to_network(middle), atol=1e-3)
 
 
 @pytest.mark.parametrize(("width", "height"), [(640, 512), (120, 160), (320, 320), (1024, 768)])
@@ -75,10 +87,39 @@ def test_the_picture_follows_its_coordinates(side: float) -> None:
     half = side / 2
     box = Box(width / 2 - half, height / 2 - half, width / 2 + half, height / 2 + half)
     axis_map = crop_map(box)
-    warped, inside = sample(values, axis_map, LANDMARK_INPUT)
-    expected = axis_map.to_network(np.array([x, y], np.float32))
-    np.testing.assert_allclose(centre_of(warped), expected, atol=0.05)
-    assert inside.all()
+    for to_network in (axis_map, turned(axis_map, 35.0, width / 2, height / 2)):
+        warped, _ = sample(values, to_network, LANDMARK_INPUT)
+        expected = to_network.to_network(np.array([x, y], np.float32))
+        np.testing.assert_allclose(centre_of(warped), expected, atol=0.05)
+    assert sample(values, axis_map, LANDMARK_INPUT)[1].all()
+
+
+def turned(to_network: SimilarityMap, roll: float, x: float, y: float) -> SimilarityMap:
+    """The same with `roll`, and (x, y) where it was."""
+    middle = np.array([x, y], np.float32)
+    fresh = replace(to_network, roll=roll)
+    dx, dy = (to_network.to_network(middle) - fresh.to_network(middle)).tolist()
+    return replace(fresh, offset_x=fresh.offset_x + dx, offset_y=fresh.offset_y + dy)
+
+
+def test_a_turned_crop_knows_where_the_frame_ends() -> None:
+    values = blob(90, 90, 60, 50, 9)
+    to_network = turned(crop_map(Box(60, 40, 90, 70)), 30.0, 75, 55)
+    _, inside = sample(values, to_network, LANDMARK_INPUT)
+    rows, columns = np.mgrid[:LANDMARK_INPUT, :LANDMARK_INPUT].astype(np.float32)
+    frame = to_network.to_frame(np.stack([columns, rows], axis=-1))
+    expected = ((frame > -0.5) & (frame < 89.5)).all(axis=-1)
+    assert 0.3 < expected.mean() < 0.9
+    assert (inside != expected).mean() < 1e-3  # but for rounding on the very edge
+
+
+def test_clockwise_is_what_the_screen_shows() -> None:
+    """A face turned by 90 degrees clockwise has its chin on the left; the crop puts it below."""
+    landmarks = np.array([[60.0, 40.0], [60.0, 60.0], [20.0, 50.0]], np.float32)  # eyes, chin
+    right_eye, left_eye, chin = upright_map(landmarks, 90.0).to_network(landmarks)
+    assert right_eye[1] == pytest.approx(left_eye[1], abs=1e-3)
+    assert right_eye[0] < left_eye[0]
+    assert chin[1] > right_eye[1]
 
 
 def test_shrinking_averages_instead_of_skipping() -> None:
@@ -137,3 +178,13 @@ def test_a_frame_longer_than_the_warp_can_address() -> None:
     crop, axis_map = landmark_crop(values, Box(39_900, 2, 39_916, 18), "linear-v1")
     assert crop.shape == (256, 256)
     assert axis_map.to_network(np.array([39_908.0, 10.0], np.float32)) == pytest.approx(127.5)
+
+
+def test_a_turned_crop_of_such_a_frame_is_that_of_its_part() -> None:
+    values = np.random.default_rng(0).random((90, 40_000), np.float32)
+    to_network = turned(crop_map(Box(39_900, 30, 39_930, 60)), -40.0, 39_915, 45)
+    of_part = turned(crop_map(Box(100, 30, 130, 60)), -40.0, 115, 45)
+    whole, reached = sample(values, to_network, LANDMARK_INPUT)
+    part, _ = sample(values[:, 39_800:], of_part, LANDMARK_INPUT)
+    assert reached.mean() > 0.9
+    np.testing.assert_allclose(whole[reached], part[reached], atol=0.05)

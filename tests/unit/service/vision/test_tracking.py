@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from service.entities import Box, Face
+from service.vision.crop import rotation
+from service.vision.faces import box_of
 from service.vision.tracking import GAP, MISSES, Tracker, TrackingConfig
+from tests import data_sets
 
 WIDTH, HEIGHT, FPS = 320, 240, 9.0
 _X, _Y = np.arange(68) % 9 / 8, np.arange(68) // 9 / 7
@@ -92,6 +95,26 @@ def test_the_answer_has_the_box_of_the_landmarks_and_the_score_of_the_detection(
     (first,), (second,) = camera.film(lambda n: [box(100 + 2 * n, score=0.7)], 2)
     assert (first.box, second.box.score) == (box(100, score=0.7), 0.7)
     assert middle(second.box) == pytest.approx(102)
+
+
+@pytest.mark.parametrize("roll", [-100.0, 3.0, 40.0])
+def test_a_tilted_face_is_cropped_upright_from_then_on(roll: float) -> None:
+    tracker = Tracker()
+    points = data_sets.face((100.0, 90.0)) - (100.0, 90.0)
+    turned = points @ rotation(-roll).T + (100.0, 90.0)
+    rest = np.broadcast_to([0.5, 0.5], (68, 2))
+    seen = np.concatenate([turned, rest], axis=1).astype(np.float32)
+    detection = box_of(seen, 0.9)
+    plan = tracker.join(tracker.plan(1.0, WIDTH, HEIGHT), [detection])
+    assert plan.boxes[0].roll is None  # nobody knows yet
+    tracker.update(1.0, plan, [Face(plan.boxes[0], seen)])
+    (expected,) = tracker.plan(1.1, WIDTH, HEIGHT).boxes
+    assert expected.roll == pytest.approx(roll, abs=0.1)
+    plan = tracker.join(tracker.plan(1.2, WIDTH, HEIGHT), [detection])
+    assert plan.boxes[0].roll == expected.roll  # a detector does not say
+    unsure = seen + (0, 0, 0, 10)
+    tracker.update(1.2, plan, [Face(plan.boxes[0], unsure.astype(np.float32))])
+    assert tracker.plan(1.3, WIDTH, HEIGHT).boxes[0].roll is None
 
 
 def test_while_nobody_is_there_the_detector_looks_in_every_frame(camera: Camera) -> None:

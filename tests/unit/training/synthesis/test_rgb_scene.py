@@ -83,6 +83,18 @@ def test_silhouettes_coincide_whatever_the_thermal_camera_does(camera: dict[str,
         np.testing.assert_allclose(middles[1][::-1], view.points.mean(axis=0), atol=0.7)
 
 
+def test_upright_views_turn_both() -> None:
+    config = replace(ALIGNED, view=replace(ALIGNED.view, upright_chance=1.0, upright_deg=40.0))
+    layer = _disc()
+    assert layer.rgb is not None
+    layer.cover[:165], layer.temperature[:165], layer.rgb[:165] = 0, 0, 0  # its lower half
+    for seed in range(12):
+        rngs = np.random.default_rng(seed), np.random.default_rng(100 + seed)
+        warm, bright = _masks(landmark_view(layer, rngs[0], config, rngs[1]))
+        # As much as without a turn: half a disc has more edge to its area.
+        assert (warm & bright).sum() > 0.86 * (warm | bright).sum()
+
+
 def test_the_frames_edge_cuts_both() -> None:
     config = replace(ALIGNED, view=replace(ALIGNED.view, cut_chance=1.0, cut=(0.1, 0.3)))
     for seed in range(10):

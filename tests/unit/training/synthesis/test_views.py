@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -5,10 +6,11 @@ import numpy as np
 import pytest
 
 from service.landmark_schema import FLIP
+from service.vision.refine import roll_of
 from training.data.sample import MAX_BOXES
 from training.synthesis.backgrounds import DRAW
 from training.synthesis.compose import mirror, paste
-from training.synthesis.config import SynthesisConfig
+from training.synthesis.config import DEFAULT, SynthesisConfig
 from training.synthesis.config.scene import BackgroundConfig, FrameConfig
 from training.synthesis.facts import PersonFacts
 from training.synthesis.frames import _visible, compose_frame, detector_view
@@ -98,6 +100,18 @@ def test_views_hold_their_contract_and_are_deterministic(portraits: Pool) -> Non
         assert first.image.shape == (256, 256) and first.image.dtype == np.uint8
         assert first.points.shape == (68, 2) and np.isfinite(first.points).all()
         learned = first.points[first.weight > 0]
+        assert (learned >= 0).all() and (learned <= 255).all()
+
+
+def test_upright_views_are_those_of_the_second_look(portraits: Pool) -> None:
+    config = replace(DEFAULT, view=replace(DEFAULT.view, upright_chance=1.0, upright_deg=0.0))
+    for seed in range(20):
+        layer = portraits.layer(seed % 10)
+        plain = landmark_view(layer, np.random.default_rng(seed))
+        upright = landmark_view(layer, np.random.default_rng(seed), config)
+        assert roll_of(upright.points) == pytest.approx(0.0, abs=0.2)
+        assert upright.facts == plain.facts
+        learned = upright.points[upright.weight > 0]
         assert (learned >= 0).all() and (learned <= 255).all()
 
 
