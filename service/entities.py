@@ -46,10 +46,25 @@ class ThermalFrame:
 
 
 @dataclass(frozen=True)
+class Tilt:
+    """How a tilted face stands in its box.
+
+    roll: degrees by which it is turned clockwise. x, y: from the middle of the box to that of the
+    box that the face would have if the picture were turned back; extent: that one's longer side.
+    All three in shares of the box's longer side, so that they hold wherever it moves.
+    """
+
+    roll: float
+    x: float
+    y: float
+    extent: float
+
+
+@dataclass(frozen=True)
 class Box:
     """Box in pixels of the frame: brow top to chin, jaw to jaw, as the 68 landmarks' own box.
 
-    roll: degrees by which the face in it is turned clockwise, as far as that is known beforehand.
+    tilt: of the face in it, as far as that is known beforehand.
     """
 
     x1: float
@@ -57,7 +72,7 @@ class Box:
     x2: float
     y2: float
     score: float = 1.0
-    roll: float | None = None
+    tilt: Tilt | None = field(default=None, kw_only=True)
 
     @property
     def width(self) -> float:

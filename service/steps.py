@@ -17,7 +17,7 @@ from service.telemetry import Telemetry
 from service.vision.crop import letterbox
 from service.vision.detection import Look, merge_looks, select_faces
 from service.vision.face_score import candidate_count, candidate_score
-from service.vision.faces import Crop, crop_faces, to_faces, view_faces
+from service.vision.faces import Crop, crop_faces, to_faces
 from service.vision.refine import faces_to_answer, keep_better, second_looks
 from service.workers import Workers
 
@@ -144,7 +144,7 @@ class Steps:
         )
         if not looks:
             return crops, keypoints
-        again = await self._workers.run(view_faces, upright, looks.values(), models.normalisation)
+        again = await self._workers.run(crop_faces, upright, looks.values(), models.normalisation)
         answers = await self._infer_landmarks(models.landmarks, again, deadline)
         second = dict(zip(looks, zip(again, answers, strict=True), strict=True))
         return await self._workers.run(keep_better, crops, keypoints, second)

@@ -15,7 +15,7 @@ from service.entities import Box, ByteArray, Face, FloatArray, ThermalFrame
 from service.vision.crop import letterbox
 from service.vision.detection import Look, merge_looks, select_faces
 from service.vision.face_score import FaceScore, candidate_score
-from service.vision.faces import crop_faces, to_faces, view_faces
+from service.vision.faces import crop_faces, to_faces
 from service.vision.refine import faces_to_answer, keep_better, second_looks
 
 BATCH: Final = 16  # images at once, so that a large set does not fill the memory
@@ -198,7 +198,7 @@ def find_landmarks(
     keypoints = landmarks(np.stack([view for view, _ in crops])[:, None])["keypoints"]
     looks = second_looks(boxes, crops, keypoints, detected=detected)
     if looks:
-        again = view_faces(frame, looks.values(), "auto")
+        again = crop_faces(frame, looks.values(), "auto")
         answers = landmarks(np.stack([view for view, _ in again])[:, None])["keypoints"]
         second = dict(zip(looks, zip(again, answers, strict=True), strict=True))
         crops, keypoints = keep_better(crops, keypoints, second)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.entities import Box, FloatArray, ThermalFrame
+from service.entities import Box, FloatArray, ThermalFrame, Tilt
 from service.errors import InvalidOption
 from service.imaging.options import ROTATIONS
 
@@ -54,7 +54,7 @@ def unrotate_points(
 
 
 def rotate_box(box: Box, width: int, height: int, rotate: int) -> Box:
-    """A box of the sent frame in the turned one; its score is kept."""
+    """A box of the sent frame in the turned one; its score is kept, a known tilt turns along."""
     return _box(box, rotate_points(_corners(box), width, height, rotate), rotate)
 
 
@@ -70,7 +70,13 @@ def _corners(box: Box) -> FloatArray:
 def _box(box: Box, corners: FloatArray, turn: int) -> Box:
     x1, y1 = corners.min(axis=0).tolist()
     x2, y2 = corners.max(axis=0).tolist()
-    return Box(x1, y1, x2, y2, box.score, None if box.roll is None else box.roll + turn)
+    return Box(x1, y1, x2, y2, box.score, tilt=box.tilt and _turned(box.tilt, turn))
+
+
+def _turned(tilt: Tilt, turn: int) -> Tilt:
+    x, y = {0: (tilt.x, tilt.y), 90: (-tilt.y, tilt.x), 180: (-tilt.x, -tilt.y),
+            270: (tilt.y, -tilt.x)}[turn % 360]  # fmt: skip
+    return replace(tilt, roll=tilt.roll + turn, x=x, y=y)
 
 
 def _check(rotate: int) -> None:

@@ -61,28 +61,16 @@ def rotation(roll: float) -> FloatArray:
 def crop_map(box: Box, size: int = LANDMARK_INPUT, crop_scale: float = CROP_SCALE) -> SimilarityMap:
     """The map of a square crop around `box`: its longer side times `crop_scale` fills `size`.
 
-    A face whose roll the box knows stands upright in it.
+    A face whose tilt the box knows stands upright in it, and its upright box counts.
     """
+    longer, roll = max(box.width, box.height), 0.0
     centre = np.array([box.x1 + box.x2, box.y1 + box.y2]) / 2
-    return _centred(centre, max(box.width, box.height), box.roll or 0.0, size, crop_scale)
-
-
-def upright_map(
-    landmarks: FloatArray, roll: float, size: int = LANDMARK_INPUT, crop_scale: float = CROP_SCALE
-) -> SimilarityMap:
-    """The crop in which the face of landmarks `[K, 2]`, turned by `roll` degrees, stands upright:
-    around their bounding box after the turn."""
-    turned = landmarks @ rotation(roll).T
-    low, high = turned.min(axis=0), turned.max(axis=0)
-    centre = (low + high) / 2 @ rotation(roll)
-    return _centred(centre, float((high - low).max()), roll, size, crop_scale)
-
-
-def _centred(
-    centre: FloatArray, extent: float, roll: float, size: int, crop_scale: float
-) -> SimilarityMap:
-    scale = size / (max(extent, 1.0) * crop_scale)
-    x, y = centre.tolist() if not roll else (rotation(roll) @ centre).tolist()
+    if box.tilt is not None:
+        roll = box.tilt.roll
+        centre = rotation(roll) @ (centre + np.array([box.tilt.x, box.tilt.y]) * longer)
+        longer *= box.tilt.extent
+    scale = size / (max(longer, 1.0) * crop_scale)
+    x, y = centre.tolist()
     middle = (size - 1) / 2
     return SimilarityMap(scale, middle - scale * x, middle - scale * y, roll)
 
@@ -129,13 +117,13 @@ def _after_area(matrix: NDArray[np.float64], sx: float, sy: float) -> NDArray[np
 def _reached(to_network: SimilarityMap, size: int, width: int, height: int) -> NDArray[np.bool_]:
     """Which of the network's pixels `[size, size]` lie in the frame."""
     steps = np.arange(size, dtype=np.float32)
-    x = (steps - to_network.offset_x) / to_network.scale
-    y = (steps - to_network.offset_y) / to_network.scale
-    (cosine, sine), _ = rotation(to_network.roll)
-    frame_x = (cosine * x)[None, :] - (sine * y)[:, None]
-    frame_y = (sine * x)[None, :] + (cosine * y)[:, None]
-    inside_x = np.abs(frame_x - (width - 1) / 2) <= width / 2
-    return np.asarray(inside_x & (np.abs(frame_y - (height - 1) / 2) <= height / 2))
+    x = (steps[None, :] - to_network.offset_x) / to_network.scale
+    y = (steps[:, None] - to_network.offset_y) / to_network.scale
+    if to_network.roll:  # else a row and a column tell all
+        (cosine, sine), _ = rotation(to_network.roll)
+        x, y = cosine * x - sine * y, sine * x + cosine * y
+    inside_x = np.abs(x - (width - 1) / 2) <= width / 2
+    return np.asarray(inside_x & (np.abs(y - (height - 1) / 2) <= height / 2))
 
 
 def _window(
@@ -159,14 +147,7 @@ def landmark_crop(
 ) -> tuple[ByteArray, SimilarityMap]:
     """The landmark network's view of one face: uint8 `[256, 256]`, and its map."""
     to_network = crop_map(box)
-    return landmark_view(values, to_network, normalisation, black_hot=black_hot), to_network
-
-
-def landmark_view(
-    values: FloatArray, to_network: SimilarityMap, normalisation: str, *, black_hot: bool = False
-) -> ByteArray:
-    """The same through a map of one's own."""
-    return _view(values, to_network, LANDMARK_INPUT, normalisation, black_hot)
+    return _view(values, to_network, LANDMARK_INPUT, normalisation, black_hot), to_network
 
 
 def letterbox(

@@ -7,18 +7,13 @@ knows them best. The look that expects the smaller errors counts.
 Measured on synthetic frames: see DECISIONS.md.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import numpy as np
-
 from service.entities import Box, Face, FloatArray
-from service.landmark_schema import REGIONS
-from service.vision.crop import SimilarityMap, upright_map
 from service.vision.detection import corners, pairwise_iou
 from service.vision.face_score import FaceScore, rescore
-from service.vision.faces import Crop, box_of, shown, to_frame, with_own_box
+from service.vision.faces import Crop, box_of, roll_of, shown, to_frame, upright_box, with_own_box
 
 TILTED: Final = 15.0  # degrees of roll from which a face is looked at upright
 SURE: Final = 0.1  # of the face size: expected error up to which landmarks tell which way is up
@@ -29,8 +24,8 @@ UNRELATED: Final = 0.3  # IoU below which the landmarks are not of the face that
 
 def second_looks(
     boxes: Sequence[Box], crops: Sequence[Crop], keypoints: FloatArray, *, detected: bool
-) -> dict[int, SimilarityMap]:
-    """Upright crops of the faces that deserve a second look, by their index.
+) -> dict[int, Box]:
+    """New boxes, in frame pixels, of the faces that deserve a second look, by their index.
 
     boxes: `[N]` in frame pixels; keypoints: `[N, 68, 4]` in pixels of their crops. detected: the
     boxes are a detector's; a caller's are taken at their word, and only faces that surely are
@@ -42,7 +37,7 @@ def second_looks(
     ):
         landmarks = to_frame(points, to_network)
         if _deserves_another(box, landmarks, roll_of(points), detected=detected):
-            found[index] = upright_map(landmarks[:, :2], roll_of(landmarks))
+            found[index] = upright_box(landmarks, box.score)
     return found
 
 
@@ -56,18 +51,6 @@ def _deserves_another(box: Box, landmarks: FloatArray, roll: float, *, detected:
     if detected:
         return tilted or overlap < AGREE
     return tilted and float(landmarks[:, 3].mean()) < SURE * box.size
-
-
-def roll_of(landmarks: FloatArray) -> float:
-    """Degrees, -180 to 180, by which the face of landmarks `[68, 2 or more]` is turned clockwise.
-
-    By the line of the eyes and by the one from them to the mouth: in a profile the first is short.
-    """
-    right, left, mouth = (
-        _centre(landmarks, name) for name in ("right_eye", "left_eye", "inner_lips")
-    )
-    across, down = left - right, mouth - (left + right) / 2
-    return math.degrees(math.atan2(across[1] - down[0], across[0] + down[1]))
 
 
 def keep_better(
@@ -106,8 +89,3 @@ def faces_to_answer(
 def _expected_error(crop: Crop, keypoints: FloatArray) -> float:
     """In frame pixels, for crops differ in scale."""
     return float(keypoints[:, 3].mean()) / crop[1].scale
-
-
-def _centre(landmarks: FloatArray, region: str) -> FloatArray:
-    first, last = REGIONS[region]
-    return np.asarray(landmarks[first : last + 1, :2].mean(axis=0))

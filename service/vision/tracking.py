@@ -23,8 +23,8 @@ import numpy as np
 
 from service.entities import Box, Face
 from service.vision.detection import corners, pairwise_iou
-from service.vision.faces import with_own_box
-from service.vision.refine import SAME, roll_of
+from service.vision.faces import upright_box, with_own_box
+from service.vision.refine import SAME
 from service.vision.tracks import Track, assign, inside, overlapping, scaled
 from service.vision.verdict import relative_errors
 
@@ -155,12 +155,12 @@ class Tracker:
         for track_id in found:
             track = self._tracks[track_id]
             if track_id in there:
-                box, error = there[track_id].box, _error(there[track_id])
+                face, error = there[track_id], _error(there[track_id])
+                box, unsure = face.box, error > DOUBT_ERROR
                 if error > LOST_ERROR:
-                    box = scaled(planned[track_id], 1 / LOOSE)
-                unsure = error > DOUBT_ERROR
-                roll = None if unsure else roll_of(there[track_id].landmarks)
-                box = replace(box, roll=roll)  # the next crop shows it upright
+                    box = replace(scaled(planned[track_id], 1 / LOOSE), tilt=None)
+                elif not unsure:  # the next crop shows it upright
+                    box = upright_box(face.landmarks, box.score)
                 track.see(self._now, box, error, unsure=unsure, aside=track_id in aside)
                 track.expires = self._now + self._config.patience
             else:

@@ -61,8 +61,7 @@ class Track:
         """Where it should be now: on at its speed, ever more slowly."""
         coasted = COASTING * (1 - math.exp(-max(0.0, now - self.at) / COASTING))
         dx, dy = (self.velocity * coasted).tolist()
-        box = self.box
-        return moved(box, dx, dy)
+        return moved(self.box, dx, dy)
 
     def strained(self, now: float, box: Box) -> float:
         """The strain, were it at `box` now."""

@@ -74,12 +74,12 @@ def crop_face(planes: Sequence[FloatArray], label: FaceLabel, how: Variation, si
         planes = [_warp(plane, matrix, cv2.BORDER_REPLICATE) for plane in planes]
         reach = _warp(reach, matrix, cv2.BORDER_CONSTANT)
         points = (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
-    axis_map = _crop_map(label.box, how, size)
-    covered, inside = sample(reach, axis_map, size)
-    placed = axis_map.to_network(points)
+    to_network = _crop_map(label.box, how, size)
+    covered, inside = sample(reach, to_network, size)
+    placed = to_network.to_network(points)
     seen &= (placed >= 0).all(axis=1) & (placed <= size - 1).all(axis=1)
     return Crop(
-        planes=[sample(plane, axis_map, size)[0] for plane in planes],
+        planes=[sample(plane, to_network, size)[0] for plane in planes],
         inside=inside & (covered > 0.5),
         points=np.asarray(placed, np.float32),
         weight=np.where(seen, label.weight, 0).astype(np.float32),

@@ -113,11 +113,11 @@ class LabelledFrames(Dataset[DetectorSample]):
         values = frame.values
         if how.flip:
             values, boxes = values[:, ::-1], _mirrored(boxes, frame.width)
-        axis_map = _letterbox(frame.width, frame.height, how)
-        warped, inside = sample(values, axis_map, DETECTOR_INPUT)
+        to_network = _letterbox(frame.width, frame.height, how)
+        warped, inside = sample(values, to_network, DETECTOR_INPUT)
         black_hot = frame.black_hot != how.black_hot
         image = thermal_crop(warped, inside, black_hot=black_hot)
-        placed = axis_map.to_network(boxes.reshape(-1, 2, 2)).reshape(-1, 4).astype(np.float32)
+        placed = to_network.to_network(boxes.reshape(-1, 2, 2)).reshape(-1, 4).astype(np.float32)
         keep, ignore = _targets(placed)
         return DetectorSample(image[None], placed[keep], ignore[keep].astype(np.float32))
 

@@ -117,7 +117,7 @@ def _label(
 def detector_view(frame: Frame, input_size: int = DETECTOR_INPUT) -> tuple[ByteArray, FloatArray]:
     """The frame as the detector sees it: uint8 [S, S], and boxes [M, 4] in its pixels."""
     height, width = frame.values.shape
-    axis_map = letterbox_map(width, height, input_size)
-    warped, inside = sample(frame.values, axis_map, input_size)
-    boxes = axis_map.to_network(frame.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
+    to_network = letterbox_map(width, height, input_size)
+    warped, inside = sample(frame.values, to_network, input_size)
+    boxes = to_network.to_network(frame.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
     return normalise(warped, inside=inside), boxes.astype(np.float32)

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.entities import Box, ByteArray, FloatArray
+from service.entities import ByteArray, FloatArray
 from service.imaging.normalisation import OUTSIDE, normalise
-from service.vision.crop import LANDMARK_INPUT, SimilarityMap, crop_map, sample, upright_map
-from service.vision.refine import roll_of
+from service.vision.crop import LANDMARK_INPUT, SimilarityMap, crop_map, sample
+from service.vision.faces import box_of, roll_of, upright_box
 from training.synthesis.backgrounds import background
 from training.synthesis.camera import expose
 from training.synthesis.compose import mirror, paste
@@ -144,11 +144,10 @@ def _crop(
     crop_scale = rng.uniform(*view.crop_scale)
     if view.upright_chance and rng.random() < view.upright_chance:
         roll = roll_of(points) + rng.normal(0, view.upright_deg)
-        to_network = upright_map(points + shift, roll, crop_scale=crop_scale)
+        box = upright_box(points + shift, 1.0, roll)
     else:
-        (x1, y1), (x2, y2) = low + shift, high + shift
-        box = Box(float(x1), float(y1), float(x2), float(y2))
-        to_network = crop_map(box, crop_scale=crop_scale)
+        box = box_of(points + shift, 1.0)
+    to_network = crop_map(box, crop_scale=crop_scale)
     warped, inside = sample(values, to_network, LANDMARK_INPUT)
     placed = to_network.to_network(points)
     slack = 0.06 * extent

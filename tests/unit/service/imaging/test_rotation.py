@@ -15,6 +15,9 @@ from service.imaging.rotation import (
     unrotate_box,
     unrotate_points,
 )
+from service.vision.crop import crop_map, rotation
+from service.vision.faces import upright_box
+from tests.data_sets import face
 
 WIDTH, HEIGHT = 7, 5
 FRAME = ThermalFrame(
@@ -68,12 +71,17 @@ def test_boxes_stay_boxes(rotate: int) -> None:
     assert unrotate_box(turned, WIDTH, HEIGHT, rotate) == box
 
 
-def test_a_known_roll_turns_along() -> None:
-    lying = Box(10, 20, 30, 50, 0.9, roll=-90.0)
-    upright = rotate_box(lying, WIDTH, HEIGHT, 90)
-    assert upright.roll == 0.0
-    assert unrotate_box(upright, WIDTH, HEIGHT, 90) == lying
-    assert rotate_box(Box(10, 20, 30, 50), WIDTH, HEIGHT, 90).roll is None
+@pytest.mark.parametrize("rotate", ROTATIONS)
+def test_a_known_tilt_turns_along(rotate: int) -> None:
+    landmarks = np.asarray(face((40.0, 30.0), 20.0) @ rotation(35.0), np.float32)
+    turned = rotate_points(landmarks, WIDTH, HEIGHT, rotate)
+    box = rotate_box(upright_box(landmarks, 0.9), WIDTH, HEIGHT, rotate)
+    expected = upright_box(turned, 0.9)
+    found, wanted = (crop_map(one).to_network(turned) for one in (box, expected))
+    np.testing.assert_allclose(found, wanted, atol=0.05)
+    back = unrotate_box(box, WIDTH, HEIGHT, rotate)
+    np.testing.assert_allclose(crop_map(back).to_network(landmarks), wanted, atol=0.05)
+    assert rotate_box(Box(10, 20, 30, 50), WIDTH, HEIGHT, rotate).tilt is None
 
 
 def test_the_input_is_not_changed() -> None:

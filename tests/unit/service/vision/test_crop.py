@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.entities import Box, FloatArray
+from service.entities import Box, FloatArray, Tilt
 from service.imaging.normalisation import OUTSIDE
 from service.vision.crop import (
     CROP_SCALE,
@@ -19,8 +19,8 @@ from service.vision.crop import (
     letterbox,
     letterbox_map,
     sample,
-    upright_map,
 )
+from service.vision.faces import upright_box
 
 
 def blob(width: int, height: int, x: float, y: float, spread: float) -> FloatArray:
@@ -48,32 +48,34 @@ def centre_of(values: FloatArray) -> tuple[float, float]:
 def test_points_come_back(
     left: float, top: float, width: float, height: float, x: float, y: float, roll: float
 ) -> None:
-    axis_map = replace(crop_map(Box(left, top, left + width, top + height)), roll=roll)
+    to_network = replace(crop_map(Box(left, top, left + width, top + height)), roll=roll)
     points = np.array([[x, y]], np.float32)
-    there = axis_map.to_network(points)
-    np.testing.assert_allclose(axis_map.to_frame(there), points, atol=2e-2)
+    there = to_network.to_network(points)
+    np.testing.assert_allclose(to_network.to_frame(there), points, atol=2e-2)
 
 
 def test_the_longer_side_times_the_scale_fills_the_crop() -> None:
     box = Box(100, 50, 140, 130)
-    axis_map = crop_map(box)
-    assert axis_map.scale == pytest.approx(LANDMARK_INPUT / (80 * CROP_SCALE))
-    middle = axis_map.to_network(np.array([120.0, 90.0], np.float32))
+    to_network = crop_map(box)
+    assert to_network.scale == pytest.approx(LANDMARK_INPUT / (80 * CROP_SCALE))
+    middle = to_network.to_network(np.array([120.0, 90.0], np.float32))
     np.testing.assert_allclose(middle, (LANDMARK_INPUT - 1) / 2, atol=1e-4)
 
 
-def test_a_known_roll_turns_the_crop_around_the_boxs_middle() -> None:
-    plain, tilted = (crop_map(Box(100, 50, 140, 130, roll=roll)) for roll in (None, 30.0))
-    assert (tilted.scale, tilted.roll) == (plain.scale, 30.0)
-    middle = np.array([120.0, 90.0], np.float32)
-    np.testing.assert_allclose(tilted.to_network(middle), plain.to_network(middle), atol=1e-3)
+def test_a_known_tilt_turns_the_crop_and_moves_it() -> None:
+    box = Box(100, 50, 140, 130, tilt=Tilt(30.0, 0.1, -0.05, 0.9))
+    to_network = crop_map(box)
+    assert to_network.roll == 30.0
+    assert to_network.scale == pytest.approx(LANDMARK_INPUT / (80 * 0.9 * CROP_SCALE))
+    middle = to_network.to_network(np.array([120.0 + 8, 90.0 - 4], np.float32))
+    np.testing.assert_allclose(middle, (LANDMARK_INPUT - 1) / 2, atol=1e-3)
 
 
 @pytest.mark.parametrize(("width", "height"), [(640, 512), (120, 160), (320, 320), (1024, 768)])
 def test_the_letterbox_holds_the_whole_frame_in_its_middle(width: int, height: int) -> None:
-    axis_map = letterbox_map(width, height)
+    to_network = letterbox_map(width, height)
     corners = np.array([[-0.5, -0.5], [width - 0.5, height - 0.5]], np.float32)
-    first, last = axis_map.to_network(corners)
+    first, last = to_network.to_network(corners)
     np.testing.assert_allclose(first + last, DETECTOR_INPUT - 1, atol=1e-3)
     assert max(last - first) == pytest.approx(DETECTOR_INPUT)
 
@@ -86,12 +88,12 @@ def test_the_picture_follows_its_coordinates(side: float) -> None:
     values = blob(width, height, x, y, side / 14)
     half = side / 2
     box = Box(width / 2 - half, height / 2 - half, width / 2 + half, height / 2 + half)
-    axis_map = crop_map(box)
-    for to_network in (axis_map, turned(axis_map, 35.0, width / 2, height / 2)):
+    plain = crop_map(box)
+    for to_network in (plain, turned(plain, 35.0, width / 2, height / 2)):
         warped, _ = sample(values, to_network, LANDMARK_INPUT)
         expected = to_network.to_network(np.array([x, y], np.float32))
         np.testing.assert_allclose(centre_of(warped), expected, atol=0.05)
-    assert sample(values, axis_map, LANDMARK_INPUT)[1].all()
+    assert sample(values, plain, LANDMARK_INPUT)[1].all()
 
 
 def turned(to_network: SimilarityMap, roll: float, x: float, y: float) -> SimilarityMap:
@@ -116,7 +118,7 @@ def test_a_turned_crop_knows_where_the_frame_ends() -> None:
 def test_clockwise_is_what_the_screen_shows() -> None:
     """A face turned by 90 degrees clockwise has its chin on the left; the crop puts it below."""
     landmarks = np.array([[60.0, 40.0], [60.0, 60.0], [20.0, 50.0]], np.float32)  # eyes, chin
-    right_eye, left_eye, chin = upright_map(landmarks, 90.0).to_network(landmarks)
+    right_eye, left_eye, chin = crop_map(upright_box(landmarks, 1.0, 90.0)).to_network(landmarks)
     assert right_eye[1] == pytest.approx(left_eye[1], abs=1e-3)
     assert right_eye[0] < left_eye[0]
     assert chin[1] > right_eye[1]
@@ -132,8 +134,8 @@ def test_shrinking_averages_instead_of_skipping() -> None:
 def test_outside_is_where_the_frame_does_not_reach() -> None:
     values = np.full((100, 100), 30.0, np.float32)
     values[:, :50] = 20.0
-    crop, axis_map = landmark_crop(values, Box(60, 10, 120, 70), "linear-v1")
-    edge = axis_map.to_network(np.array([99.5, 40.0], np.float32))[0]
+    crop, to_network = landmark_crop(values, Box(60, 10, 120, 70), "linear-v1")
+    edge = to_network.to_network(np.array([99.5, 40.0], np.float32))[0]
     assert (crop[:, int(edge) + 1 :] == OUTSIDE).all()
     assert (crop[128, : int(edge)] != OUTSIDE).all()
 
@@ -156,18 +158,18 @@ def test_a_lamp_outside_the_crop_costs_the_face_nothing() -> None:
 def test_views_have_the_networks_sizes() -> None:
     values = blob(80, 60, 40, 30, 9)
     assert landmark_crop(values, Box(20, 10, 60, 50), "minmax-v1")[0].shape == (256, 256)
-    view, axis_map = letterbox(values, "linear-v1", black_hot=True)
+    view, to_network = letterbox(values, "linear-v1", black_hot=True)
     assert view.shape == (320, 320)
-    assert axis_map.scale == 4.0
+    assert to_network.scale == 4.0
     assert (view[:39] == OUTSIDE).all() and (view[-39:] == OUTSIDE).all()
     assert view[160, 160] < 5  # the warm middle was the brightest before it was inverted
 
 
 @pytest.mark.parametrize("box", [Box(5, 5, 5, 5), Box(9, 9, 3, 3), Box(-4, -4, 60, 2)])
 def test_degenerate_boxes_do_no_harm(box: Box) -> None:
-    crop, axis_map = landmark_crop(blob(40, 40, 20, 20, 5), box, "auto")
+    crop, to_network = landmark_crop(blob(40, 40, 20, 20, 5), box, "auto")
     assert crop.shape == (256, 256)
-    assert axis_map.scale > 0
+    assert to_network.scale > 0
 
 
 def test_a_frame_longer_than_the_warp_can_address() -> None:
@@ -175,9 +177,9 @@ def test_a_frame_longer_than_the_warp_can_address() -> None:
     values[:, 20_000:] = 1.0
     view, _ = letterbox(values, "linear-v1")
     assert view.shape == (320, 320)
-    crop, axis_map = landmark_crop(values, Box(39_900, 2, 39_916, 18), "linear-v1")
+    crop, to_network = landmark_crop(values, Box(39_900, 2, 39_916, 18), "linear-v1")
     assert crop.shape == (256, 256)
-    assert axis_map.to_network(np.array([39_908.0, 10.0], np.float32)) == pytest.approx(127.5)
+    assert to_network.to_network(np.array([39_908.0, 10.0], np.float32)) == pytest.approx(127.5)
 
 
 def test_a_turned_crop_of_such_a_frame_is_that_of_its_part() -> None:

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from service.entities import Box, Face, FloatArray
-from service.vision.crop import CROP_SCALE, LANDMARK_INPUT, SimilarityMap, crop_map, rotation
-from service.vision.faces import Crop, box_of, to_frame
-from service.vision.refine import drop_repeated, keep_better, roll_of, second_looks
+from service.vision.crop import CROP_SCALE, LANDMARK_INPUT, crop_map, rotation
+from service.vision.faces import Crop, box_of, roll_of, to_frame
+from service.vision.refine import drop_repeated, keep_better, second_looks
 from tests.data_sets import face
 
 FACE = Box(100, 100, 180, 200, 0.9)
@@ -31,7 +31,7 @@ def look(box: Box, face: Box, sigma: float = 2.0, roll: float = 0.0) -> tuple[Cr
 
 def looks_at(
     box: Box, face: Box, roll: float = 0.0, sigma: float = 2.0, *, detected: bool = True
-) -> dict[int, SimilarityMap]:
+) -> dict[int, Box]:
     crop, keypoints = look(box, face, sigma, roll)
     return second_looks([box], [crop], keypoints[None], detected=detected)
 
@@ -42,9 +42,9 @@ def test_where_both_agree_there_is_no_second_look() -> None:
 
 
 def test_a_box_that_is_off_is_looked_at_again_where_the_landmarks_are() -> None:
-    ((index, found),) = looks_at(Box(125, 115, 205, 215), FACE).items()
-    expected = crop_map(FACE)
-    assert index == 0
+    ((index, again),) = looks_at(Box(125, 115, 205, 215, 0.7), FACE).items()
+    found, expected = crop_map(again), crop_map(FACE)
+    assert (index, again.score) == (0, 0.7)
     assert found.roll == pytest.approx(0.0, abs=1e-3)
     assert found.scale == pytest.approx(expected.scale, rel=1e-4)
     middle = np.array([[140.0, 150.0]], np.float32)
@@ -56,7 +56,8 @@ def test_a_tilted_face_is_looked_at_upright(roll: float) -> None:
     turned = landmarks_in(FACE, roll)
     box = box_of(turned, 0.9)
     for detected in (True, False):
-        (found,) = looks_at(box, FACE, roll, detected=detected).values()
+        (again,) = looks_at(box, FACE, roll, detected=detected).values()
+        found = crop_map(again)
         assert found.roll == pytest.approx(roll, abs=0.1)
         upright = found.to_network(turned)
         assert roll_of(upright) == pytest.approx(0.0, abs=0.1)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from service.entities import Box, Face
-from service.vision.crop import rotation
-from service.vision.faces import box_of
-from service.vision.tracking import GAP, MISSES, Tracker, TrackingConfig
+from service.vision.crop import crop_map, rotation
+from service.vision.faces import box_of, roll_of
+from service.vision.tracking import GAP, LOOSE, MISSES, Tracker, TrackingConfig
 from tests import data_sets
 
 WIDTH, HEIGHT, FPS = 320, 240, 9.0
@@ -106,15 +106,19 @@ def test_a_tilted_face_is_cropped_upright_from_then_on(roll: float) -> None:
     seen = np.concatenate([turned, rest], axis=1).astype(np.float32)
     detection = box_of(seen, 0.9)
     plan = tracker.join(tracker.plan(1.0, WIDTH, HEIGHT), [detection])
-    assert plan.boxes[0].roll is None  # nobody knows yet
+    assert plan.boxes[0].tilt is None  # nobody knows yet
     tracker.update(1.0, plan, [Face(plan.boxes[0], seen)])
     (expected,) = tracker.plan(1.1, WIDTH, HEIGHT).boxes
-    assert expected.roll == pytest.approx(roll, abs=0.1)
+    shown = box_of(crop_map(expected).to_network(seen[:, :2]), 1.0)
+    assert roll_of(crop_map(expected).to_network(seen[:, :2])) == pytest.approx(0.0, abs=0.1)
+    assert shown.x1 + shown.x2 == pytest.approx(255, abs=0.5)  # in the middle
+    assert shown.y1 + shown.y2 == pytest.approx(255, abs=0.5)
+    assert max(shown.width, shown.height) == pytest.approx(256 / 1.25 / LOOSE, rel=1e-3)
     plan = tracker.join(tracker.plan(1.2, WIDTH, HEIGHT), [detection])
-    assert plan.boxes[0].roll == expected.roll  # a detector does not say
+    assert plan.boxes[0].tilt == expected.tilt  # a detector does not say
     unsure = seen + (0, 0, 0, 10)
     tracker.update(1.2, plan, [Face(plan.boxes[0], unsure.astype(np.float32))])
-    assert tracker.plan(1.3, WIDTH, HEIGHT).boxes[0].roll is None
+    assert tracker.plan(1.3, WIDTH, HEIGHT).boxes[0].tilt is None
 
 
 def test_while_nobody_is_there_the_detector_looks_in_every_frame(camera: Camera) -> None:

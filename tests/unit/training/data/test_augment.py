@@ -64,9 +64,9 @@ def test_without_variation_it_is_the_serving_crop() -> None:
     values = np.random.default_rng(0).uniform(20, 36, (HEIGHT, WIDTH)).astype(np.float32)
     of = label(face())
     crop = crop_face([values], of, Variation(), 256)
-    image, axis_map = landmark_crop(values, of.box, "auto")
+    image, to_network = landmark_crop(values, of.box, "auto")
     np.testing.assert_array_equal(thermal_crop(crop.planes[0], crop.inside, black_hot=False), image)
-    np.testing.assert_allclose(crop.points, axis_map.to_network(of.points), atol=1e-4)
+    np.testing.assert_allclose(crop.points, to_network.to_network(of.points), atol=1e-4)
 
 
 def test_the_mirror_image_has_the_mirror_landmarks() -> None:

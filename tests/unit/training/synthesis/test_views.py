@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from service.landmark_schema import FLIP
-from service.vision.refine import roll_of
+from service.vision.faces import roll_of
 from training.data.sample import MAX_BOXES
 from training.synthesis.backgrounds import DRAW
 from training.synthesis.compose import mirror, paste
