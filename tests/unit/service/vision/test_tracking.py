@@ -111,8 +111,8 @@ def test_a_tilted_face_is_cropped_upright_from_then_on(roll: float) -> None:
     (expected,) = tracker.plan(1.1, WIDTH, HEIGHT).boxes
     shown = box_of(crop_map(expected).to_network(seen[:, :2]), 1.0)
     assert roll_of(crop_map(expected).to_network(seen[:, :2])) == pytest.approx(0.0, abs=0.1)
-    assert shown.x1 + shown.x2 == pytest.approx(255, abs=0.5)  # in the middle
-    assert shown.y1 + shown.y2 == pytest.approx(255, abs=0.5)
+    assert shown.x1 + shown.x2 == pytest.approx(255, abs=3)  # in the middle
+    assert shown.y1 + shown.y2 == pytest.approx(255, abs=3)
     assert max(shown.width, shown.height) == pytest.approx(256 / 1.25 / LOOSE, rel=1e-3)
     plan = tracker.join(tracker.plan(1.2, WIDTH, HEIGHT), [detection])
     assert plan.boxes[0].tilt == expected.tilt  # a detector does not say
