@@ -132,7 +132,8 @@ def _pool_sections(
 ) -> Iterator[Section]:
     of_set = (pool, options.split)
     if options.views:
-        views = SyntheticViews(*of_set, options.views, options.seed)
+        two_looks = options.two_looks
+        views = SyntheticViews(*of_set, options.views, options.seed, two_looks=two_looks)
         yield landmark_section(f"Landmarks: {pool.name}", views, networks["landmarks"], draw)
     if options.frames:
         title, detectors = f"Detection: {pool.name}", networks["detector"]
@@ -204,6 +205,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         help="instead of the task's networks in --models; TASK: landmarks or detector")  # fmt: skip
     add("--split", choices=("val", "train", "all"), default="val", help="of the pool's persons")
     add("--views", type=_count, default=2000, help="landmark crops of the pool; 0: none")
+    add("--two-looks", action="store_true",
+        help="at doubtful and tilted crops of the pool, as serving does")  # fmt: skip
     add("--frames", type=_count, default=500, help="detector frames of the pool; 0: none")
     add("--seed", type=_count, default=0, help="of views and frames")
     add("--min-score", type=float, default=MIN_SCORE)

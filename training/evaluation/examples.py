@@ -7,17 +7,27 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from service.entities import ByteArray, FloatArray
-from service.vision.crop import landmark_crop
+from service.entities import Box, ByteArray, FloatArray, ThermalFrame, Unit
+from service.vision.crop import CROP_SCALE, LANDMARK_INPUT, SimilarityMap, landmark_crop
 from training.data.faces import DataSetError, FaceSet, FrameSet
 from training.data.sets import Source
 from training.metrics import bounding_boxes
 from training.synthesis.facts import ViewFacts
 from training.synthesis.frames import Frame
 from training.synthesis.pool import Pool
-from training.synthesis.views import landmark_view
+from training.synthesis.views import View, landmark_view
 
 _VIEWS: Final = 20  # keeps the draws apart from those of training and validation
+
+
+@dataclass(frozen=True)
+class FirstLook:
+    """frame: the picture that the image was cut from; box: around the face there, in its pixels, as
+    a detector would have found it; to_network: from there to the image."""
+
+    frame: ThermalFrame
+    box: Box
+    to_network: SimilarityMap
 
 
 @dataclass(frozen=True)
@@ -25,7 +35,8 @@ class Example:
     """image: uint8 `[256, 256]`. points: float32 `[68, 2]`, its pixels, nan where nobody knows.
     weight: float32 `[68]`, 0 = does not count. box: float32 `[4]` (x1, y1, x2, y2), its pixels.
     size: of the face in the frame, pixels, sqrt(w * h). facts: None for what nobody described.
-    groups: what a data set says of the face, e.g. `view: front`."""
+    groups: what a data set says of the face, e.g. `view: front`. first: what a second look needs to
+    know, where there shall be one."""
 
     name: str
     image: ByteArray
@@ -35,6 +46,7 @@ class Example:
     size: float
     facts: ViewFacts | None
     groups: Mapping[str, str] = field(default_factory=dict)
+    first: FirstLook | None = None
 
 
 class ExampleSet(Protocol):
@@ -49,13 +61,20 @@ class ExampleSet(Protocol):
 
 
 class SyntheticViews:
-    """`count` views of a pool's portraits, drawn as those of training are, by other numbers."""
+    """`count` views of a pool's portraits, drawn as those of training are, by other numbers.
 
-    def __init__(self, folder: Path, split: str, count: int, seed: int) -> None:
+    two_looks: in boxes that a detector found, so that some get the second look that serving takes.
+    """
+
+    def __init__(
+        self, folder: Path, split: str, count: int, seed: int, *, two_looks: bool = False
+    ) -> None:
         self._pool, self._count, self._seed = Pool(folder, "portrait", split), count, seed
+        self._two_looks = two_looks
         self.protocol = (
             f"{count} synthetic views of {len(self._pool)} persons (portraits of {folder}, split"
             f" {split}, seed {seed}); cameras, occluders and crops drawn as for training"
+            + ("; doubtful boxes and tilted faces looked at twice, as in serving" * two_looks)
         )
 
     def __len__(self) -> int:
@@ -73,7 +92,19 @@ class SyntheticViews:
             box=bounding_boxes(view.points[None])[0],
             size=view.facts.size,
             facts=view.facts,
+            first=_first_look(view) if self._two_looks else None,
         )
+
+
+def _first_look(view: View) -> FirstLook:
+    """The box is the face's own, as far off and as much too large as the crop is."""
+    middle = np.full((1, 2), (LANDMARK_INPUT - 1) / 2, np.float32)
+    ((x, y),) = view.to_network.to_frame(middle).tolist()
+    width, height = np.ptp(view.to_network.to_frame(view.points), axis=0).tolist()
+    scale = LANDMARK_INPUT / view.to_network.scale / CROP_SCALE / max(width, height) / 2
+    dx, dy = width * scale, height * scale
+    frame = ThermalFrame(view.frame, Unit.COUNTS, "synthesis")
+    return FirstLook(frame, Box(x - dx, y - dy, x + dx, y + dy), view.to_network)
 
 
 class DataSetExamples:

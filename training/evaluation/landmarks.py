@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.entities import FloatArray
+from service.vision.faces import crop_faces, to_frame
+from service.vision.refine import keep_better, second_looks
 from training.evaluation.candidates import Candidate
 from training.evaluation.examples import Example, ExampleSet
 from training.evaluation.groups import WITHIN, Groups, by_fact, by_name, by_size
@@ -18,6 +20,7 @@ from training.metrics import (
     interocular,
     normalised_errors,
 )
+from training.served import Network
 from training.synthesis.facts import ViewFacts
 
 CHUNK: Final = 64  # examples in memory at once
@@ -57,9 +60,30 @@ def predict(
         chunk = [examples[i] for i in range(start, min(start + CHUNK, len(examples)))]
         images = np.stack([example.image for example in chunk])[:, None]
         for candidate in candidates:
-            found[candidate.label].append(candidate.network(images)["keypoints"])
-        seen += [replace(example, image=_NO_IMAGE) for example in chunk]
+            keypoints = candidate.network(images)["keypoints"]
+            found[candidate.label].append(_look_again(chunk, keypoints, candidate.network))
+        seen += [replace(example, image=_NO_IMAGE, first=None) for example in chunk]
     return _stack(seen), {label: np.concatenate(parts) for label, parts in found.items()}
+
+
+def _look_again(examples: Sequence[Example], keypoints: FloatArray, network: Network) -> FloatArray:
+    """Keypoints `[N, 68, 4]` after the second look of those examples that shall have one, still in
+    pixels of the first."""
+    keypoints = keypoints.copy()
+    for row, example in enumerate(examples):
+        if example.first is None:
+            continue
+        frame, box, to_network = example.first.frame, example.first.box, example.first.to_network
+        crops, said = [(example.image, to_network)], keypoints[row : row + 1]
+        for again in second_looks([box], crops, said, detected=True).values():
+            (crop,) = crop_faces(frame, [again], "auto")
+            second = network(crop[0][None, None])["keypoints"][0]
+            ((_, kept),), said = keep_better(crops, said, {0: (crop, second)})
+            landmarks = to_frame(said[0], kept)
+            keypoints[row, :, :2] = to_network.to_network(landmarks[:, :2])
+            keypoints[row, :, 2] = landmarks[:, 2]
+            keypoints[row, :, 3] = landmarks[:, 3] * to_network.scale
+    return keypoints
 
 
 def _stack(examples: Sequence[Example]) -> Truth:

@@ -26,13 +26,16 @@ LARGEST_SCALE = 1.15  # a layer is not enlarged by more
 
 @dataclass(frozen=True)
 class View:
-    """image uint8 [256, 256]; points float32 [68, 2] in its pixels; weight float32 [68]; rgb uint8
+    """image uint8 [256, 256]; points float32 [68, 2] in its pixels; weight float32 [68]; frame
+    float32 [H, W]: the camera's picture, to_network: from there to `image`; rgb uint8
     [3, 256, 256] R, G, B, pixel by pixel what `image` shows, if asked for."""
 
     image: ByteArray
     points: FloatArray
     weight: FloatArray
     facts: ViewFacts
+    frame: FloatArray
+    to_network: SimilarityMap
     rgb: ByteArray | None = None
 
 
@@ -89,7 +92,7 @@ def landmark_view(
         picture, first = colours.expose(rows, columns)
         rgb = _colour_crop(picture, crop, exposure.scale, (first + 0.5) / colours.zoom - start,
                            colours.zoom)  # fmt: skip
-    return View(crop.image, crop.points, crop.weight, facts, rgb)
+    return View(crop.image, crop.points, crop.weight, facts, exposure.values, crop.to_network, rgb)
 
 
 def _finer(layer: Layer, scale: float, rng: np.random.Generator, config: SynthesisConfig) -> float:

@@ -1,11 +1,16 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from service.entities import ThermalFrame, Unit
+from service.vision.crop import crop_map, landmark_crop, rotation
+from service.vision.faces import box_of
+from service.vision.refine import second_looks
+from tests.data_sets import face
 from training.evaluation.candidates import Candidate
-from training.evaluation.examples import Example
+from training.evaluation.examples import Example, FirstLook
 from training.evaluation.groups import by_fact, by_size, marks
 from training.evaluation.landmark_section import landmark_section
 from training.evaluation.landmarks import (
@@ -85,6 +90,42 @@ def test_large_sets_go_through_in_chunks() -> None:
     truth, found = predict(Faces([facts()] * (CHUNK + 3)), [CANDIDATE])
     assert len(truth) == len(found["tiny"]) == CHUNK + 3
     assert found["tiny"][-1, 0, 3] == CHUNK + 2
+
+
+@pytest.mark.parametrize(("second_sigma", "better"), [(1.0, True), (30.0, False)])
+def test_a_second_look_is_told_in_pixels_of_the_first(second_sigma: float, better: bool) -> None:
+    true = np.asarray(face((100.0, 80.0), 40.0) @ rotation(-40.0).T, np.float32)  # tilted
+    box = box_of(true, 1.0)
+    frame = ThermalFrame(np.zeros((200, 200), np.float32), Unit.COUNTS, "test")
+    image, to_network = landmark_crop(frame.values, box, "auto")
+    first = np.full((1, 68, 4), 0.5, np.float32)
+    first[..., :2], first[..., 3] = to_network.to_network(true) + 3, 5.0  # three pixels off
+    (again,) = second_looks([box], [(image, to_network)], first, detected=True).values()
+    second = np.full((1, 68, 4), 0.6, np.float32)
+    second[..., :2], second[..., 3] = crop_map(again).to_network(true), second_sigma
+    answers = iter([first, second])
+    candidate = replace(CANDIDATE, network=lambda images: {"keypoints": next(answers)})
+
+    @dataclass
+    class One:
+        protocol: str = "made up"
+
+        def __len__(self) -> int:
+            return 1
+
+        def __getitem__(self, index: int) -> Example:
+            look = FirstLook(frame, box, to_network)
+            return replace(
+                example(0, facts()), points=to_network.to_network(true), first=look, image=image
+            )
+
+    truth, found = predict(One(), [candidate])
+    assert next(answers, None) is None
+    away = np.linalg.norm(found["tiny"][0, :, :2] - truth.points[0], axis=1)
+    np.testing.assert_allclose(away, 0 if better else np.hypot(3, 3), atol=0.01)
+    scale = to_network.scale / crop_map(again).scale
+    assert found["tiny"][0, 0, 3] == pytest.approx(second_sigma * scale if better else 5.0)
+    assert found["tiny"][0, 0, 2] == pytest.approx(0.6 if better else 0.5)
 
 
 def test_points_that_nobody_marked_do_not_count() -> None:
