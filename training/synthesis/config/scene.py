@@ -113,7 +113,9 @@ class ViewConfig(Room):
         "[S] 80x60 to 1024x768 sensors",
     )
     margin: float = knob(
-        2.0, "side of the composed square / longer side of the box", "crops reach 1.65"
+        2.0,
+        "side of the composed square / longer side of the box",
+        "crops reach 1.65; the corners of turned ones beyond, and are empty there",
     )
     things_chance: float = knob(
         0.10,

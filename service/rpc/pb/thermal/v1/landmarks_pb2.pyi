@@ -984,7 +984,7 @@ class Face(_message.Message):
     """
     verdict: Global___Verdict.ValueType
     crop: _builtins.bytes
-    """What the network saw, if asked for: PNG, 256 x 256."""
+    """What the network saw, a tilted face upright, if asked for: PNG, 256 x 256."""
     track_id: _builtins.int
     """From 1 on; the same face has the same number as long as it is known, and no other face of the
     stream ever has it. In frames of another size than the last, nobody is known. 0: not tracked.
