@@ -54,7 +54,8 @@ class FaceAnswer(BaseModel):
         default=None, description="Degrees Celsius by region, where the image holds temperatures."
     )
     crop: str | None = Field(
-        default=None, description="What the network saw, a tilted face upright: PNG 256 x 256, base64."
+        default=None,
+        description="What the network saw, a tilted face upright: PNG 256 x 256, base64.",
     )
 
 
