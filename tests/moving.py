@@ -142,5 +142,8 @@ def _keypoints(view: Array) -> Array:
         sigma = 0.02 * width
     index = np.arange(68)
     across, down = (index % 9) / 8, (index // 9) / 7
+    # Eyes level and the mouth below: a disc has no tilt, and crops are turned by what is said.
+    across[36:42], across[42:48], across[60:], down[36:48], down[60:] = 0.25, 0.75, 0.5, 0.4, 0.8
+    down[54:60] = 1
     columns = (x + across * (width - 1), y + down * (height - 1), np.full(68, 0.8))
     return np.stack((*columns, np.full(68, sigma)), axis=1).astype(np.float32)
