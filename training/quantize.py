@@ -191,7 +191,12 @@ def quantise(source: Path, pool: str, out: Path, limit: float = LIMIT) -> dict[s
     note = {
         "quantised_from": file_sha256(source),
         "tool": f"onnxruntime {ort.__version__}: static, QDQ, u8 x s8, per channel",
-        "calibration": {"views": CALIBRATION, "split": "train", "seed": SEED, "ranges": "min-max"},
+        "calibration": {
+            "views": CALIBRATION,
+            "split": "train",
+            "seed": SEED,
+            "ranges": "mean of batches' min-max",
+        },
         "layers_in_fp32": [asdict(entry) for entry in kept],
         "metrics": {
             "quantisation": {
