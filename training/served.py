@@ -1,7 +1,7 @@
 """Networks as they serve, as plain functions: from an ONNX file, a repository or a checkpoint."""
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from service.entities import Box, ByteArray, Face, FloatArray, ThermalFrame
 from service.vision.crop import letterbox
 from service.vision.detection import Look, merge_looks, select_faces
 from service.vision.face_score import FaceScore, candidate_score
-from service.vision.faces import crop_faces, to_faces
+from service.vision.faces import Crop, crop_faces, to_faces
 from service.vision.refine import faces_to_answer, keep_better, second_looks
 
 BATCH: Final = 16  # images at once, so that a large set does not fill the memory
@@ -196,13 +196,27 @@ def find_landmarks(
         return ()
     crops = crop_faces(frame, boxes, "auto")
     keypoints = landmarks(np.stack([view for view, _ in crops])[:, None])["keypoints"]
-    looks = second_looks(boxes, crops, keypoints, detected=detected)
-    if looks:
-        again = crop_faces(frame, looks.values(), "auto")
-        answers = landmarks(np.stack([view for view, _ in again])[:, None])["keypoints"]
-        second = dict(zip(looks, zip(again, answers, strict=True), strict=True))
-        crops, keypoints = keep_better(crops, keypoints, second)
+    crops, keypoints = look_again(frame, boxes, crops, keypoints, landmarks, detected=detected)
     return to_faces(frame, boxes, crops, keypoints, rotate=0, include=())
+
+
+def look_again(
+    frame: ThermalFrame,
+    boxes: Sequence[Box],
+    crops: list[Crop],
+    keypoints: FloatArray,
+    landmarks: Network,
+    *,
+    detected: bool,
+) -> tuple[list[Crop], FloatArray]:
+    """Crops and keypoints `[N, 68, 4]` after the second looks that serving takes: see `refine`."""
+    looks = second_looks(boxes, crops, keypoints, detected=detected)
+    if not looks:
+        return crops, keypoints
+    again = crop_faces(frame, looks.values(), "auto")
+    answers = landmarks(np.stack([view for view, _ in again])[:, None])["keypoints"]
+    second = dict(zip(looks, zip(again, answers, strict=True), strict=True))
+    return keep_better(crops, keypoints, second)
 
 
 def _in_batches(run: Network) -> Network:

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.entities import FloatArray
-from service.vision.faces import crop_faces, to_frame
-from service.vision.refine import keep_better, second_looks
+from service.vision.faces import to_frame
 from training.evaluation.candidates import Candidate
 from training.evaluation.examples import Example, ExampleSet
 from training.evaluation.groups import WITHIN, Groups, by_fact, by_name, by_size
@@ -20,7 +19,7 @@ from training.metrics import (
     interocular,
     normalised_errors,
 )
-from training.served import Network
+from training.served import Network, look_again
 from training.synthesis.facts import ViewFacts
 
 CHUNK: Final = 64  # examples in memory at once
@@ -74,12 +73,12 @@ def _look_again(examples: Sequence[Example], keypoints: FloatArray, network: Net
         if example.first is None:
             continue
         frame, box, to_network = example.first.frame, example.first.box, example.first.to_network
-        crops, said = [(example.image, to_network)], keypoints[row : row + 1]
-        for again in second_looks([box], crops, said, detected=True).values():
-            (crop,) = crop_faces(frame, [again], "auto")
-            second = network(crop[0][None, None])["keypoints"][0]
-            ((_, kept),), said = keep_better(crops, said, {0: (crop, second)})
-            landmarks = to_frame(said[0], kept)
+        ((_, kept),), (said,) = look_again(
+            frame, [box], [(example.image, to_network)], keypoints[row : row + 1], network,
+            detected=True,
+        )  # fmt: skip
+        if kept is not to_network:
+            landmarks = to_frame(said, kept)
             keypoints[row, :, :2] = to_network.to_network(landmarks[:, :2])
             keypoints[row, :, 2] = landmarks[:, 2]
             keypoints[row, :, 3] = landmarks[:, 3] * to_network.scale
