@@ -40,6 +40,9 @@ LOWERED = {
     33: 0.20,
     34: 0.12,
 }
+# ... and a mouth's corners where the line between the lips ends, 0.2 cm inside the mesh's (cm along
+# x towards the middle).
+INWARD = {48: 0.22, 54: 0.22}
 STRIP_VERTICES = 14
 STRIP_BACK = 1.6  # cm towards ear, neck or throat
 STRIP_FRONT = 2.6  # cm towards the cheek
@@ -98,7 +101,7 @@ def load_head(path: str | Path) -> HeadModel:
         triangles = new_index[triangles[keep[triangles].all(axis=1)]].astype(np.int32)
         landmarks = new_index[file["landmarks_68"].astype(np.int64)].astype(np.int32)
         trimmed = neutral[keep]
-        landmarks = _lower(trimmed, region[keep] == names.index("face"), landmarks)
+        landmarks = as_annotated(trimmed, region[keep] == names.index("face"), landmarks)
         surface = np.isin(region[keep], [names.index("face"), names.index("head_neck")])
         return HeadModel(
             neutral=trimmed,
@@ -125,12 +128,14 @@ def _kept_vertices(
     return keep
 
 
-def _lower(neutral: FloatArray, face: NDArray[np.bool_], landmarks: IntArray) -> IntArray:
-    """Move landmarks down the surface by `LOWERED`: to the nearest face vertex."""
+def as_annotated(neutral: FloatArray, face: NDArray[np.bool_], landmarks: IntArray) -> IntArray:
+    """Move landmarks along the surface by `LOWERED` and `INWARD`: to the nearest face vertex."""
     moved = landmarks.copy()
     candidates = np.flatnonzero(face)
-    for index, drop in LOWERED.items():
-        target = neutral[landmarks[index]] - np.array([0, drop, 0], np.float32)
+    for index in {*LOWERED, *INWARD}:
+        target = neutral[landmarks[index]].copy()
+        target[0] -= np.sign(target[0]) * INWARD.get(index, 0.0)
+        target[1] -= LOWERED.get(index, 0.0)
         distance = np.linalg.norm(neutral[candidates] - target, axis=1)
         moved[index] = candidates[distance.argmin()]
     return moved

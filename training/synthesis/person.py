@@ -18,7 +18,7 @@ from training.synthesis.headwear import add_glasses, add_headwear, add_mask
 from training.synthesis.pose import PosedHead, pose_head, sample_pose, sample_shape
 from training.synthesis.rasterizer import Canvas
 from training.synthesis.rgb import Dressed, paint_person
-from training.synthesis.thermal import Anatomy, apparent
+from training.synthesis.thermal import Anatomy, apparent, passing
 
 COLOUR_DRAWS = 1_000  # added to a person's seed: colours have a generator of their own
 
@@ -92,7 +92,8 @@ def dress(
     canvas = Canvas(*posed.size, dressing.CHANNELS)
     reflected = ambient + rng.normal(0, config.skin.reflected_k)
     emissivity = float(rng.normal(config.skin.emissivity, config.skin.emissivity_spread))
-    seen = apparent(skin, posed.cosine, reflected, emissivity)
+    share = passing(posed.image, posed.scale)
+    seen = apparent(skin, posed.cosine, reflected, emissivity, share)
     attributes = np.column_stack([head.neutral, seen]).astype(np.float32)
     canvas.draw(posed.image, head.triangles, attributes, dressing.SKIN)
     mean = float(np.median(skin))

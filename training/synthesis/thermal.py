@@ -6,6 +6,7 @@ warmest, ears and cheeks following the air. Every region varies by itself, so th
 (a cold nose, say) can be trusted by the network.
 """
 
+import cv2
 import numpy as np
 
 from service.entities import FloatArray
@@ -16,6 +17,13 @@ from training.synthesis.head import HeadModel
 from training.synthesis.rasterizer import vertex_normals
 
 REFLECTANCE = 0.02  # of skin at normal incidence (n = 1.33); Schlick's fifth power beyond
+EDGE_CM = 0.08  # over which the temperature changes where nose and lips begin
+# The nose, its right half from the root to the wings and the columella, as seen from the front: cm.
+HALF_NOSE = np.array([[-0.5, 3.4], [-0.75, 2.2], [-1.0, 1.0], [-1.6, 0.4], [-1.88, -0.25],
+                      [-1.85, -0.75], [-1.5, -1.05], [-0.6, -1.15], [0, -1.15]])  # fmt: skip
+RIM_CM = 0.8  # so far from the head's outline a grazing ray may still pass the head
+_CELLS = 4  # a cm, of the mask that tells how far the outline is
+_GAPS = np.ones((7, 7), np.uint8)  # cells; between the vertices of the neck, which are the sparsest
 
 
 def _near(points: FloatArray, centres: FloatArray, sigma: float) -> FloatArray:
@@ -29,6 +37,14 @@ def _polyline(points: FloatArray, pieces: int = 6) -> FloatArray:
     steps = np.linspace(0, 1, pieces, endpoint=False)[:, None, None]
     dense = points[None, :-1] * (1 - steps) + points[None, 1:] * steps
     return np.concatenate([dense.reshape(-1, 3), points[-1:]]).astype(np.float32)
+
+
+def _within(points: FloatArray, outline: FloatArray) -> FloatArray:
+    """1 within `outline` [C, 2] as seen from the front, 0 outside, across `EDGE_CM`: [V]."""
+    polygon = outline.astype(np.float32)
+    depth = [cv2.pointPolygonTest(polygon, (float(x), float(y)), True) for x, y, _ in points]
+    share = 1 / (1 + np.exp(-np.clip(np.array(depth) / EDGE_CM, -30, 30)))
+    return np.asarray(np.where(points[:, 2] > 0, share, 0), np.float32)
 
 
 def _concavity(head: HeadModel, rounds: int) -> FloatArray:
@@ -78,9 +94,12 @@ class Anatomy:
             (lm[[48, 59, 58, 57, 56, 55, 54]] + lm[[60, 67, 67, 66, 65, 65, 64]]) / 2
         )
         lips = np.concatenate([_polyline(lm[[*range(48, 60), 48]]), inner_lips])
+        nose = _within(v, np.concatenate([HALF_NOSE, HALF_NOSE[::-1] * [-1, 1]]))
         skin = head.of_region("face", "head_neck")
         inside = head.of_region("mouth_socket", "gums_tongue")
         maps = {
+            "nose": nose,
+            "nose_lower": nose / (1 + np.exp(np.clip((v[:, 1] - 1.0) / 0.3, -30, 30))),
             "nose_tip": _near(v, lm[30:31], 1.3),
             "nose_wings": _near(v, lm[[31, 35]], 0.8),
             "nose_bridge": _near(v, _polyline(lm[27:30]), 0.9),
@@ -94,6 +113,7 @@ class Anatomy:
             "eyeballs": head.of_region("eyeball_left", "eyeball_right").astype(np.float32),
             "brows": _near(v, brows, 0.38),
             "lips": _near(v, lips, 0.35),
+            "vermilion": _within(v, lm[48:60, :2]),
             "lower_lip": _near(v, lower_lip, 0.35),
             "lip_line": _near(v, inner_lips, 0.15),
             "lip_middle": _near(v, _polyline(lm[[61, 62, 63]]), 0.4),
@@ -145,13 +165,34 @@ class Anatomy:
         return np.asarray(temperature, np.float32)
 
 
+def passing(image: FloatArray, scale: float) -> FloatArray:
+    """Share [V] of grazing rays that pass the head: 1 at its outline, 0 from `RIM_CM` inside it.
+
+    A ray that grazes the side of the nose goes on to the cheek, one that grazes the jaw to the
+    neck: it brings back warm skin, and no dark line surrounds nose and chin in a thermal picture.
+    image: vertices [V, 3] as in `PosedHead`, scale pixels a cm.
+    """
+    cells = np.rint((image[:, :2] - image[:, :2].min(axis=0)) * (_CELLS / scale)).astype(np.intp)
+    columns, rows = (cells + len(_GAPS)).T
+    mask = np.zeros((rows.max() + len(_GAPS) + 1, columns.max() + len(_GAPS) + 1), np.uint8)
+    mask[rows, columns] = 1
+    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _GAPS)
+    inside = cv2.distanceTransform(mask, cv2.DIST_L2, 3)[rows, columns] / _CELLS
+    return np.asarray(np.clip(1.0 - inside / RIM_CM, 0.0, 1.0), np.float32)
+
+
 def apparent(
-    temperature: FloatArray, cosine: FloatArray, reflected: float, emissivity: float = 0.98
+    temperature: FloatArray,
+    cosine: FloatArray,
+    reflected: float,
+    emissivity: float,
+    passing: FloatArray,
 ) -> FloatArray:
     """What a camera reads: L = e(theta) T + (1 - e(theta)) T_reflected, linear in T.
 
-    Reflectance rises towards grazing angles by Schlick's formula: a dark rim 1-3 pixels wide.
+    Reflectance rises towards grazing angles by Schlick's formula: a dark rim 1-3 pixels wide where
+    rays pass the head, by their share `passing` [V]; elsewhere what they meet is as warm as T.
     """
-    reflectance = REFLECTANCE + (1 - REFLECTANCE) * (1 - np.clip(cosine, 0, 1)) ** 5
-    e = emissivity * (1 - np.minimum(reflectance, 0.6)) / (1 - REFLECTANCE)
+    grazing = (1 - REFLECTANCE) * (1 - np.clip(cosine, 0, 1)) ** 5 * passing
+    e = emissivity * (1 - np.minimum(REFLECTANCE + grazing, 0.6)) / (1 - REFLECTANCE)
     return np.asarray(e * temperature + (1 - e) * reflected, np.float32)

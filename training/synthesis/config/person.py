@@ -35,7 +35,7 @@ class ShapeConfig(Room):
     identity: Range = knob((0.7, 1.25), "deviations of the head model, times a normal draw", "[I]")
     axes: float = knob(0.03, "spread of width, height and depth", "[E]")
     mouth_width: Range = knob(
-        (0.70, 1.04), "of the head model's, .80 of the pupils' distance", "[E] its corners fade"
+        (0.78, 1.20), "of the head model's, .71 of the pupils' distance", "[E] its corners fade"
     )
     strength: Weights = knob(
         {"0.0": 0.25, "0.25": 0.45, "0.6": 0.30}, "largest weight of odd mixtures", "[E]"

@@ -18,9 +18,12 @@ class RegionPrior:
 # Means: [P], [V] and [L]; spreads as [L] found between six people, widened; shares: [P] for nose
 # and cheeks, [E] for ears, lips and chin.
 PRIORS: Final[dict[str, RegionPrior]] = {
-    "nose_tip": RegionPrior(-1.6, 1.5, 0.29),
-    "nose_wings": RegionPrior(-0.6, 0.7, 0.20),
-    "nose_bridge": RegionPrior(-0.5, 0.6, 0.15),
+    # Cold up to an edge, at the wings and the upper lip; coldest at the tip.
+    "nose": RegionPrior(-0.4, 0.7, 0.07),
+    "nose_lower": RegionPrior(-0.4, 0.8, 0.07),
+    "nose_tip": RegionPrior(-0.8, 0.9, 0.15),
+    "nose_wings": RegionPrior(-0.2, 0.5, 0.10),
+    "nose_bridge": RegionPrior(-0.3, 0.5, 0.08),
     "nostrils": RegionPrior(0.1, 0.7, 0.0),
     "cheeks": RegionPrior(-0.8, 0.8, 0.21),
     "cheekbones": RegionPrior(-0.3, 0.6, 0.15),
@@ -31,6 +34,7 @@ PRIORS: Final[dict[str, RegionPrior]] = {
     "eyeballs": RegionPrior(-0.5, 0.7, 0.05),
     "brows": RegionPrior(-1.1, 0.8, 0.05),
     "lips": RegionPrior(-0.2, 0.7, 0.12),
+    "vermilion": RegionPrior(0.1, 0.6, 0.03),
     "lower_lip": RegionPrior(0.2, 0.6, 0.0),
     "lip_line": RegionPrior(-0.3, 0.7, 0.0),
     "lip_middle": RegionPrior(-0.3, 0.6, 0.0),

@@ -4,7 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.synthesis.head import HeadModel, HeadModelMissing, jaw_outward, load_head
+from training.synthesis.head import (
+    HeadModel,
+    HeadModelMissing,
+    as_annotated,
+    jaw_outward,
+    load_head,
+)
 from training.synthesis.importer import import_head, read_obj
 
 
@@ -18,6 +24,22 @@ def test_vertices_are_neutral_plus_weighted_modes(head: HeadModel) -> None:
     expression = np.array([0.5, 0], np.float32)
     wanted = head.neutral + head.identity[0] + 0.5 * head.expression[0]
     np.testing.assert_allclose(head.vertices(identity, expression), wanted, atol=1e-5)
+
+
+def test_landmarks_move_to_where_annotators_click() -> None:
+    steps = np.arange(-80, 81, dtype=np.float32) / 10
+    x, y = (grid.ravel() for grid in np.meshgrid(steps, steps))
+    neutral = np.stack([x, y, np.zeros_like(x)], axis=1)
+    places = np.zeros((68, 2), np.float32)
+    places[[48, 54, 30, 36]] = [-2.5, -3.5], [2.5, -3.5], [0, 0.4], [-4.5, 3.4]
+    landmarks = np.array(
+        [np.abs(neutral[:, :2] - place).sum(axis=1).argmin() for place in places], np.int32
+    )
+    moved = neutral[as_annotated(neutral, np.ones(len(neutral), bool), landmarks)]
+    assert moved[48] == pytest.approx([-2.3, -3.5, 0], abs=0.06)  # the corners: inwards
+    assert moved[54] == pytest.approx([2.3, -3.5, 0], abs=0.06)
+    assert moved[30] == pytest.approx([0, -0.15, 0], abs=0.06)  # the tip of the nose: down
+    assert moved[36] == pytest.approx([-4.5, 3.4, 0], abs=0.06)  # the eyes: not at all
 
 
 def test_jaw_strips_run_from_the_ear_to_the_cheek(head: HeadModel) -> None:

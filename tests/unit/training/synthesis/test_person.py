@@ -13,7 +13,7 @@ from training.synthesis.head import HeadModel
 from training.synthesis.person import PORTRAIT, render_person
 from training.synthesis.pool import Pool, write_shard
 from training.synthesis.pose import Pose, PosedHead, pose_head, rotation_matrix, sample_expression
-from training.synthesis.thermal import Anatomy, apparent
+from training.synthesis.thermal import Anatomy, apparent, passing
 
 
 def test_a_person_is_the_same_for_the_same_seed(head: HeadModel, anatomy: Anatomy) -> None:
@@ -79,13 +79,37 @@ def test_skin_follows_the_ambient_at_the_nose(head: HeadModel, anatomy: Anatomy)
     assert warm - cold > 2.0
 
 
-def test_grazing_skin_reads_towards_the_room() -> None:
-    cosine = np.array([1.0, 0.342, 0.1736], np.float32)
-    read = apparent(np.full(3, 34.0, np.float32), cosine, reflected=22.0)
-    drop = 34.0 - read
+def test_grazing_skin_reads_towards_the_room_at_the_outline_alone() -> None:
+    cosine = np.array([1.0, 0.342, 0.1736, 0.1736], np.float32)
+    share = np.array([1.0, 1.0, 1.0, 0.0], np.float32)
+    drop = 34.0 - apparent(np.full(4, 34.0, np.float32), cosine, 22.0, 0.98, share)
     assert 0.1 < drop[0] < 0.5
     assert 1.0 < drop[1] < 2.3  # 70 degrees, 12 K to the room: about 1.5 K
     assert 3.0 < drop[2] < 6.0  # 80 degrees: about 4 K
+    assert drop[3] == pytest.approx(drop[0])  # before warm skin: as if seen from the front
+
+
+@pytest.mark.parametrize("yaw", [0.0, 70.0])
+def test_rays_pass_the_head_at_its_outline(yaw: float, head: HeadModel) -> None:
+    posed = _posed(head, Pose(yaw, 0, 0, 400))
+    share = passing(posed.image, posed.scale)
+    x = posed.image[:, 0]
+    level = np.abs(posed.image[:, 1] - posed.landmarks[30, 1]) < posed.scale / 2
+    ends = [np.flatnonzero(level)[i] for i in (x[level].argmin(), x[level].argmax())]
+    assert (share[ends] > 0.5).all()
+    middle = np.abs(x - x[ends].mean()) < np.ptp(x[ends]) / 4
+    assert share[level & middle].max() == 0.0
+
+
+def test_nose_and_lips_end_with_an_edge(head: HeadModel, anatomy: Anatomy) -> None:
+    landmarks = head.landmarks
+    nose, lips = (anatomy.maps[list(PRIORS).index(name)] for name in ("nose", "vermilion"))
+    assert nose[landmarks[30]] > 0.95
+    assert nose[landmarks[[39, 42, 48, 54, 51]]].max() < 0.05
+    assert lips[landmarks[[30, 33, 8, 36]]].max() < 0.05
+    middle = (landmarks[51], landmarks[57])
+    between = head.neutral[list(middle)].mean(axis=0)
+    assert lips[np.linalg.norm(head.neutral - between, axis=1).argmin()] > 0.95
 
 
 @pytest.mark.parametrize(
