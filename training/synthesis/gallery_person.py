@@ -25,7 +25,7 @@ CAMERA: Final = replace(
 # Nobody in particular: bare-headed, awake, looking past the camera in a room.
 PLAIN: Final = replace(
     PERSON,
-    room_chance=1.0, room_spread_k=0.0,
+    room_chance=1.0, room_spread_k=0.0, cooled_chance=0.0,
     pose=replace(PERSON.pose, frontal_chance=0.0, yaw_deg=(25, 25), upright_chance=1.0,
                  upright_deg=0.0, level_chance=0.0, pitch_deg=(5, 5), distance_cm=(200, 200),
                  body_pitch_deg=0.0),
@@ -62,6 +62,7 @@ def _each(room: str, name: str, *kinds: str, **always: Any) -> Row:
 
 ROWS: Final = (
     _range("person", "outdoor_c", -5, 10, 24, 36, room_chance=0),
+    _range("person", "cooled_k", 1, 5, 9, cooled_chance=1),
     _range("pose", "yaw_deg", -90, -45, 30, 70, frontal_chance=0),
     _range("pose", "pitch_deg", -45, -20, 20, 45, level_chance=0),
     _range("pose", "roll_deg", -60, -25, 25, 60, upright_chance=0),

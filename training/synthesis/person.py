@@ -88,7 +88,8 @@ def dress(
     that turn with the head if they are `anchored`. colour_rng: in colour too.
     """
     ambient = sample_ambient(rng, config)
-    skin = anatomy.skin(ambient, rng, config.skin)
+    cooled = rng.uniform(*config.cooled_k) if rng.random() < config.cooled_chance else 0.0
+    skin = anatomy.skin(ambient - cooled, rng, config.skin)
     canvas = Canvas(*posed.size, dressing.CHANNELS)
     reflected = ambient + rng.normal(0, config.skin.reflected_k)
     emissivity = float(rng.normal(config.skin.emissivity, config.skin.emissivity_spread))

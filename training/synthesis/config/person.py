@@ -143,9 +143,13 @@ class PersonConfig(Room):
     """All that is drawn when a person is rendered into a pool."""
 
     room_chance: float = knob(0.65, "chance of room temperature", "[E]")
-    room_mean_c: float = knob(22.5, "its mean in Celsius", "[E]")
-    room_spread_k: float = knob(2.5, "its spread", "[E]")
+    room_mean_c: float = knob(24.5, "its mean in Celsius", "[L] glasses 4-4.6 K below foreheads")
+    room_spread_k: float = knob(3.5, "its spread", "[E]")
     outdoor_c: Range = knob((-5.0, 36.0), "other air temperatures in Celsius", "[E]")
+    cooled_chance: float = knob(0.5, "chance of skin that is used to colder air", "[E] came in")
+    cooled_k: Range = knob(
+        (1.0, 9.0), "how much colder", "[L] noses 1-4.2 K below foreheads, the room 3.6-6.1 K"
+    )
     pose: PoseConfig = field(default_factory=PoseConfig)
     shape: ShapeConfig = field(default_factory=ShapeConfig)
     skin: SkinConfig = field(default_factory=SkinConfig)

@@ -36,7 +36,7 @@ PRIORS: Final[dict[str, RegionPrior]] = {
     "lips": RegionPrior(-0.2, 0.7, 0.12),
     "vermilion": RegionPrior(0.1, 0.6, 0.03),
     "lower_lip": RegionPrior(0.2, 0.6, 0.0),
-    "lip_line": RegionPrior(-0.3, 0.7, 0.0),
+    "lip_line": RegionPrior(-0.5, 0.7, 0.0),
     "lip_middle": RegionPrior(-0.3, 0.6, 0.0),
     "upper_lip": RegionPrior(-0.3, 0.7, 0.12),
     "chin": RegionPrior(0.0, 0.5, 0.12),
