@@ -18,6 +18,7 @@ from training.synthesis.pose import (
     pose_head,
     rotation_matrix,
     scale_mouth,
+    scale_nose,
 )
 from training.synthesis.thermal import Anatomy
 
@@ -38,14 +39,15 @@ class Window:
 
 @dataclass(frozen=True)
 class Actor:
-    """Who plays: weights of identity [M], stretch [3] along the axes and of the mouth, and the seed
-    of all else."""
+    """Who plays: weights of identity [M], stretch [3] along the axes, of the mouth and of the nose,
+    and the seed of all else."""
 
     head: HeadModel
     anatomy: Anatomy
     identity: FloatArray
     axes: FloatArray
     mouth: float
+    nose: float
     seed: tuple[int, ...]
     config: PersonConfig
 
@@ -59,8 +61,9 @@ class Actor:
         identity = rng.normal(0, 1, len(head.identity)) * rng.uniform(*config.shape.identity)
         axes = rng.normal(1, config.shape.axes, 3).astype(np.float32)
         mouth = float(rng.uniform(*config.shape.mouth_width))
+        nose = float(rng.uniform(*config.shape.nose))
         there = replace(config, room_chance=1.0, room_mean_c=ambient, room_spread_k=0.0)
-        return cls(head, anatomy, identity.astype(np.float32), axes, mouth, seed, there)
+        return cls(head, anatomy, identity.astype(np.float32), axes, mouth, nose, seed, there)
 
     def perform(self, motion: Motion, frame: int, window: Window) -> Layer:
         """The person in one frame of `motion`, on a layer whose neck stays where it is."""
@@ -102,4 +105,5 @@ class Actor:
         names = self.head.expression_names
         weights = np.array([expression.get(name, 0.0) for name in names], np.float32)
         vertices = self.head.vertices(self.identity, weights) * self.axes
-        return scale_mouth(self.head, vertices, self.mouth)
+        vertices = scale_mouth(self.head, vertices, self.mouth)
+        return scale_nose(self.head, vertices, self.nose)

@@ -12,6 +12,8 @@ from training.synthesis.rasterizer import vertex_normals
 
 NECK_PIVOT = np.array([0.0, -9.0, 0.0], np.float32)  # cm; where the neck bends
 MOUTH_REACH = 3.0, 2.2  # cm sideways, and up and down, over which a mouth's width fades out
+NOSE_HALF = 1.9  # cm; half the width of its wings
+NOSE_REACH = 0.7  # cm beyond its outline, over which a nose's protrusion fades out
 FACE_CM = 14.2  # side of the mean frontal face's landmark box
 SYMMETRIC = ("Blink", "Squint", "Wide", "Smile", "Frown", "Stretch", "Press", "Sneer", "Puff",
              "LowerDown", "UpperUp", "Dimple", "Down_", "OuterUp", "InnerUp")  # fmt: skip
@@ -95,7 +97,8 @@ def sample_shape(head: HeadModel, rng: np.random.Generator, config: ShapeConfig)
     expression = sample_expression(head.expression_names, rng, config)
     vertices = head.vertices(identity.astype(np.float32), expression)
     vertices = vertices * rng.normal(1, config.axes, 3).astype(np.float32)
-    return scale_mouth(head, vertices, rng.uniform(*config.mouth_width))
+    vertices = scale_mouth(head, vertices, rng.uniform(*config.mouth_width))
+    return scale_nose(head, vertices, rng.uniform(*config.nose))
 
 
 def scale_mouth(head: HeadModel, vertices: FloatArray, factor: float) -> FloatArray:
@@ -110,6 +113,22 @@ def scale_mouth(head: HeadModel, vertices: FloatArray, factor: float) -> FloatAr
     moved = vertices.copy()
     from_middle = vertices[:, 0] - vertices[corners, 0].mean()
     moved[:, 0] += ((factor - 1.0) * share_of_all * from_middle).astype(np.float32)
+    return moved
+
+
+def scale_nose(head: HeadModel, vertices: FloatArray, factor: float) -> FloatArray:
+    """`vertices` [V, 3] with a nose that stands out `factor` times as far from the line between its
+    root and the upper lip."""
+    x, y, z = head.neutral.T
+    root, lip = head.neutral[head.landmarks[[27, 33]]]
+    # The face without a nose: from root to lip, falling off to the sides.
+    share = np.clip((root[1] - y) / (root[1] - lip[1]), 0.0, 1.0)
+    flat = root[2] + share * (lip[2] - root[2]) - 0.35 * x**2
+    beyond = np.stack([np.abs(x) - NOSE_HALF, y - root[1], lip[1] - y]).max(axis=0) / NOSE_REACH
+    fading = np.cos(np.clip(beyond, 0.0, 1.0) * np.pi / 2) ** 2
+    moved = vertices.copy()
+    out = np.where(z > 0, np.maximum(z - flat, 0.0), 0.0)
+    moved[:, 2] += ((factor - 1.0) * fading * out).astype(np.float32)
     return moved
 
 

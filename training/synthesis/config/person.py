@@ -37,6 +37,9 @@ class ShapeConfig(Room):
     mouth_width: Range = knob(
         (0.78, 1.20), "of the head model's, .71 of the pupils' distance", "[E] its corners fade"
     )
+    nose: Range = knob(
+        (1.0, 1.5), "protrusion in those of the head model, 15.6 mm", "[Z] 20 +- 2.7 mm"
+    )
     strength: Weights = knob(
         {"0.0": 0.25, "0.25": 0.45, "0.6": 0.30}, "largest weight of odd mixtures", "[E]"
     )

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from training.synthesis.head import HeadModel
-from training.synthesis.pose import MOUTH_REACH, scale_mouth
+from training.synthesis.pose import MOUTH_REACH, scale_mouth, scale_nose
 
 CORNERS = [48, 54]
 
@@ -32,3 +32,22 @@ def test_the_cheeks_are_stretched_and_not_folded(head: HeadModel) -> None:
     before, after = head.neutral[row, 0], scale_mouth(head, head.neutral, 0.7)[row, 0]
     order = np.argsort(before)
     assert (np.diff(after[order]) >= -1e-5).all()
+
+
+def test_a_nose_stands_out_so_many_times_as_far(head: HeadModel) -> None:
+    root, tip, lip = head.landmarks[[27, 30, 33]]
+
+    def out(factor: float) -> float:
+        after = scale_nose(head, head.neutral, factor)
+        return float(after[tip, 2] - after[[root, lip], 2].mean())
+
+    # From the middle between root and lip, both of which stay: twice the way for twice the factor.
+    assert out(1.0) < out(1.25)
+    assert out(1.5) - out(1.0) == pytest.approx(2 * (out(1.25) - out(1.0)), rel=1e-4)
+
+
+def test_a_longer_nose_moves_nothing_else(head: HeadModel) -> None:
+    after = scale_nose(head, head.neutral, 1.5)
+    np.testing.assert_array_equal(after[:, :2], head.neutral[:, :2])
+    rest = head.landmarks[[8, 33, 36, 45, 48, 51, 54, 57]]
+    np.testing.assert_array_equal(after[rest], head.neutral[rest])
