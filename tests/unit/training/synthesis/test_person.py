@@ -136,3 +136,23 @@ def test_pools_are_rendered_with_other_knobs(tmp_path: Path) -> None:
     write_shard(tmp_path, None, "portrait", 0, 0, persons=8, config=bare)
     pool = Pool(tmp_path, "portrait")
     assert not any(pool.layer(i).facts.glasses for i in range(len(pool)))
+
+
+def test_who_came_in_from_the_cold_has_a_colder_nose_in_the_same_room(
+    head: HeadModel, anatomy: Anatomy
+) -> None:
+    bare = replace(PERSON.worn, mask_chance=0.0, glasses_chance=0.0)
+    there = replace(PERSON, room_chance=1.0, room_mean_c=24.0, room_spread_k=0.0, worn=bare)
+
+    def nose(config: PersonConfig) -> float:
+        read = []
+        for seed in range(12):
+            person = render_person(head, anatomy, (seed,), PORTRAIT, 0.0, config)
+            assert person.facts.ambient == 24.0
+            x, y = np.round(person.landmarks[30]).astype(int)
+            around = np.s_[y - 1 : y + 2, x - 1 : x + 2]
+            read.append(person.temperature[around][person.cover[around]].mean())
+        return float(np.mean(read))
+
+    settled = nose(replace(there, cooled_chance=0.0))
+    assert nose(replace(there, cooled_chance=1.0, cooled_k=(9.0, 9.0))) < settled - 1.0
