@@ -37,8 +37,8 @@ SOURCES: Final = {
     "Y": "emissivity of skin .98 +- .01, independent of pigmentation; 65 people",
     "M": "the Monk skin tone scale (E. Monk, 2019), ten tones, interpolated",
     "A": "anatomy: irises are 11-12 mm wide, pupils 2-6 mm",
-    "Z": "Z. Zhuang, B. Bradtmiller: Head-and-face anthropometric survey of U.S. respirator users (J"
-    " Occup Environ Hyg 2, 2005)",
+    "Z": "Z. Zhuang, B. Bradtmiller: Head-and-face anthropometric survey of U.S. respirator users"
+    " (J Occup Environ Hyg 2, 2005)",
     "B": "black bodies in sRGB, M. Charity's table",
     "N": "EMVA standard 1288: shot and read noise of image sensors",
     "T": "D. Winter: Human balance and posture control during standing and walking (Gait & Posture"
