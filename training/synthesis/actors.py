@@ -104,6 +104,6 @@ class Actor:
     def _vertices(self, expression: dict[str, float]) -> FloatArray:
         names = self.head.expression_names
         weights = np.array([expression.get(name, 0.0) for name in names], np.float32)
-        vertices = self.head.vertices(self.identity, weights) * self.axes
+        vertices: FloatArray = self.head.vertices(self.identity, weights) * self.axes
         vertices = scale_mouth(self.head, vertices, self.mouth)
         return scale_nose(self.head, vertices, self.nose)
