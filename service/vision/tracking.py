@@ -52,8 +52,8 @@ GAP: Final = 0.5  # seconds without a frame, after which the detector looks: mot
 @dataclass(frozen=True)
 class TrackingConfig:
     """detect_every: frames from one look of the detector to the next at most. patience: seconds
-    that an unseen face stays known. max_faces: that are followed at once. min_score: of newcomers,
-    judged once their landmarks are known."""
+    that an unseen face stays known. max_faces: that are followed at once. min_score: of a face's
+    score over the detector's looks, each judged once its landmarks are known."""
 
     detect_every: int = 10
     patience: float = 2.5
@@ -147,6 +147,7 @@ class Tracker:
             track_id: replace(with_own_box(face), track_id=track_id)
             for track_id, face in zip(plan.tracks, faces, strict=True)
         }
+        self._weigh(found)
         there = {i: face for i, face in found.items() if self._holds(self._tracks[i], face)}
         there = self._settle(there)
         planned = dict(zip(plan.tracks, plan.boxes, strict=True))
@@ -200,13 +201,19 @@ class Tracker:
         """Whether there is a face, as far as its own landmarks and the detector tell."""
         if not np.isfinite(face.landmarks).all() or face.box.size < 1:
             return False
-        if track.seen == 0 and face.box.score < self._config.min_score:
+        if track.score < self._config.min_score:
             return False
         if self._detected is not None and track.id in self._detected:
             return True
         # Whom the detector saw against the landmarks, it is asked about again, not they.
         hopeless = self._detected is None and track.error > LOST_ERROR
         return track.misses < MISSES and (hopeless or _error(face) <= LOST_ERROR)
+
+    def _weigh(self, found: dict[int, Face]) -> None:
+        if self._detected is not None:
+            for track_id, face in found.items():
+                shown = track_id in self._detected
+                self._tracks[track_id].weigh(face.box.score if shown else 0.0)
 
     def _settle(self, there: dict[int, Face]) -> dict[int, Face]:
         """Without those who are on another's face: the one whose motion fits has it. If the

@@ -30,6 +30,9 @@ REACH_A_SECOND: Final = 4.0
 REACH_LIMIT: Final = 3.0
 # Of a frame's strain in the next: who slides onto another's face does so over three frames or so.
 STRAIN_KEPT: Final = 0.7
+# Of a face's score at the detector's next look: a thing at scores around the threshold is no face
+# after one or two that do not show it, a face at .9 stays for three.
+SCORE_KEPT: Final = 0.7
 # Sizes that differ by more are of two faces: who comes closer grows by a quarter a frame at most,
 # and the detector is off by a tenth.
 SIZE_RATIO: Final = 1.7
@@ -42,6 +45,7 @@ class Track:
     box: where it was seen last, `at` then. velocity: `[2]` pixels a second of its centre.
     expires: when it is forgotten. visible: whether it was there in the last frame. strain: how
     badly its motion has fitted lately, in sizes. misses: looks of the detector in a row without it.
+    score: over its looks, the last ones most.
     """
 
     id: int
@@ -52,6 +56,7 @@ class Track:
     visible: bool = False
     seen: int = 0  # frames
     misses: int = 0
+    score: float = 0.0
     error: float = 0.0  # the landmarks' mean expected one, in face sizes
     unsure: bool = False  # whether that makes its place uncertain
     strain: float = 0.0
@@ -71,6 +76,10 @@ class Track:
     def sure(self) -> bool:
         """Whether its place in the last frame is known without a doubt."""
         return self.visible and not self.unsure
+
+    def weigh(self, score: float) -> None:
+        """The detector looked, and gives it `score`, 0 where it shows nothing."""
+        self.score = SCORE_KEPT * self.score + (1 - SCORE_KEPT) * score if self.seen else score
 
     def see(self, now: float, box: Box, error: float, *, unsure: bool, aside: bool) -> None:
         """It is at `box`, its landmarks off by `error`. unsure: perhaps not quite there. aside: of

@@ -1,5 +1,6 @@
 """A person of the pool as the landmark network sees it: composed, exposed, cropped, normalised."""
 
+import math
 from dataclasses import dataclass, replace
 
 import cv2
@@ -22,6 +23,7 @@ from training.synthesis.pool import Layer
 from training.synthesis.rgb_scene import ColourScene
 
 LARGEST_SCALE = 1.15  # a layer is not enlarged by more
+_FARTHEST_SHIFT = 0.35  # of a crop's centre / longer side of the box: beyond, no box is of the face
 
 
 @dataclass(frozen=True)
@@ -143,13 +145,14 @@ def _crop(
 ) -> _Crop:
     low, high = points.min(axis=0), points.max(axis=0)
     extent = float((high - low).max())
-    shift = np.clip(rng.normal(0, view.shift, 2), -0.15, 0.15) * extent
+    shift = rng.normal(0, 1, 2)
     crop_scale = rng.uniform(*view.crop_scale)
     if view.upright_chance and rng.random() < view.upright_chance:
         roll = roll_of(points) + rng.normal(0, view.upright_deg)
-        box = upright_box(points + shift, 1.0, roll)
-    else:
-        box = box_of(points + shift, 1.0)
+        box = upright_box(points + _shift(shift, view.shift) * extent, 1.0, roll)
+    else:  # a detector's box, which is off by pixels, and so by more of a small face
+        spread = math.hypot(view.shift, view.shift_px / extent)
+        box = box_of(points + _shift(shift, spread) * extent, 1.0)
     to_network = crop_map(box, crop_scale=crop_scale)
     warped, inside = sample(values, to_network, LANDMARK_INPUT)
     placed = to_network.to_network(points)
@@ -161,6 +164,10 @@ def _crop(
     return _Crop(
         image, np.asarray(placed, np.float32), np.asarray(seen, np.float32), to_network, inside
     )
+
+
+def _shift(normal: FloatArray, spread: float) -> FloatArray:
+    return np.clip(normal * spread, -_FARTHEST_SHIFT, _FARTHEST_SHIFT)
 
 
 def _colour_crop(

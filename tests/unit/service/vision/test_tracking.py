@@ -237,11 +237,29 @@ def test_no_more_than_were_asked_for() -> None:
     assert ids(camera.film(lambda _: three[1:], 3)[-1]) == [2, 3]
 
 
-def test_newcomers_need_their_score_and_the_known_do_not() -> None:
+def test_newcomers_need_their_score_and_the_known_keep_theirs_for_a_while() -> None:
     camera = Camera(Tracker(TrackingConfig(detect_every=1, min_score=0.5)))
     assert camera.show([box(100, score=0.4)]) == ()
     assert ids(camera.show([box(100, score=0.6)])) != []
-    assert ids(camera.show([box(100, score=0.4)])) != []
+    assert ids(camera.show([box(100, score=0.4)])) != []  # .54
+    assert ids(camera.show([box(100, score=0.4)])) == []  # .498
+
+
+@pytest.mark.parametrize(("score", "shown"), [(0.6, 0), (0.9, 1), (1.0, 1)])
+def test_a_look_that_misses_a_face_counts_against_it(score: float, shown: int) -> None:
+    camera = Camera(Tracker(TrackingConfig(detect_every=1, min_score=0.5)))
+    camera.film(lambda _: [box(100, score=score)], 3)
+    camera.blind = True
+    assert len(camera.show([box(100)])) == shown
+
+
+def test_a_thing_that_the_detector_takes_for_a_face_now_and_then_is_not_followed() -> None:
+    camera = Camera(Tracker(TrackingConfig(detect_every=1, min_score=0.3)))
+    answers = 0
+    for number in range(40):
+        camera.blind = number % 2 > 0
+        answers += len(camera.show([box(100, score=0.35)]))
+    assert answers <= 10  # of 40
 
 
 def test_landmarks_that_are_not_finite_are_no_face(camera: Camera) -> None:
