@@ -16,7 +16,7 @@ from training.data.sample import DetectorSample, LandmarkSample
 from training.synthesis.config import DEFAULT, SynthesisConfig
 from training.synthesis.frames import compose_frame, detector_view
 from training.synthesis.pool import PersonFilter, Pool
-from training.synthesis.views import landmark_view
+from training.synthesis.views import landmark_view, neighbour
 
 SPLITS = ("train", "val")
 
@@ -57,7 +57,8 @@ class LandmarkStream(Dataset[LandmarkSample]):
         own = None
         if self.modality != "thermal":
             own = np.random.default_rng((self.seed, COLOUR_DRAWS + self.split, index))
-        view = landmark_view(layer, rng, self.config, own)
+        beside = neighbour(self.pool, rng, self.config.view)
+        view = landmark_view(layer, rng, self.config, own, beside)
         if self.modality == "rgb":
             assert view.rgb is not None
             sample = LandmarkSample(view.rgb, view.points, view.weight)

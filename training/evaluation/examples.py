@@ -12,10 +12,11 @@ from service.vision.crop import CROP_SCALE, LANDMARK_INPUT, SimilarityMap, landm
 from training.data.faces import DataSetError, FaceSet, FrameSet
 from training.data.sets import Source
 from training.metrics import bounding_boxes
+from training.synthesis.config import DEFAULT
 from training.synthesis.facts import ViewFacts
 from training.synthesis.frames import Frame
 from training.synthesis.pool import Pool
-from training.synthesis.views import View, landmark_view
+from training.synthesis.views import View, landmark_view, neighbour
 
 _VIEWS: Final = 20  # keeps the draws apart from those of training and validation
 
@@ -83,7 +84,8 @@ class SyntheticViews:
     def __getitem__(self, index: int) -> Example:
         rng = np.random.default_rng((self._seed, _VIEWS, index))
         person = int(rng.integers(len(self._pool)))
-        view = landmark_view(self._pool.layer(person), rng)
+        beside = neighbour(self._pool, rng, DEFAULT.view)
+        view = landmark_view(self._pool.layer(person), rng, beside=beside)
         return Example(
             name=f"view {index} of person {person}",
             image=view.image,

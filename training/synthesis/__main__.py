@@ -24,7 +24,7 @@ from training.synthesis.config.person import PersonConfig
 from training.synthesis.head import HeadModelMissing
 from training.synthesis.importer import import_head
 from training.synthesis.page import with_tables
-from training.synthesis.pool import PLANS, PoolMissing, write_pool
+from training.synthesis.pool import PLANS, OtherPersons, PoolMissing, write_pool
 from training.synthesis.scripts import KINDS
 from training.synthesis.sequences import CAMERAS, SequencePlan, write_sequence
 from training.synthesis.sheets import TOPICS, sample_frame, write_gate, write_sheet
@@ -93,7 +93,7 @@ def _sequence(args: argparse.Namespace) -> str:
 def main(arguments: list[str] | None = None) -> None:
     try:
         _run(_parser().parse_args(arguments))
-    except (ConfigError, HeadModelMissing, PoolMissing, PlanError) as error:
+    except (ConfigError, HeadModelMissing, OtherPersons, PoolMissing, PlanError) as error:
         raise SystemExit(str(error)) from None
 
 

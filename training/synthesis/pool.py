@@ -3,19 +3,24 @@
 One shard is a folder of plain arrays: `temperature.npy` uint16 [n, H, W] (0 = nobody there, else
 (celsius + 60) * 200), `landmarks.npy` float32 [n, 68, 2] and `facts.npy` float32 [n, 10], a
 `PersonFacts` a row. Pools in colour also have `rgb.npy` uint8 [n, H, W, 3] (`rgb.encode_colour`).
+`made_by.json` says of what: head model, knobs, source. A pool grows by the same head and knobs.
 """
 
+import hashlib
+import json
 import multiprocessing
 import os
 import shutil
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.entities import ByteArray, FloatArray
+from training.revision import source_revision
 from training.synthesis.config import PERSON
 from training.synthesis.config.person import PersonConfig
 from training.synthesis.facts import COLUMNS, PersonFacts
@@ -30,8 +35,15 @@ VALIDATION_SHARE = 0.04  # of the persons
 OFFSET, STEPS = 60.0, 200.0  # coding of degrees Celsius in 16 bits: 0.005 K steps from -60
 
 
+MADE_BY = "made_by.json"
+
+
 class PoolMissing(RuntimeError):
     """No rendered persons where the configuration says."""
+
+
+class OtherPersons(RuntimeError):
+    """The pool holds persons of another head model or other knobs."""
 
 
 def encode(person: Person) -> NDArray[np.uint16]:
@@ -162,11 +174,13 @@ def write_shard(
 ) -> Path:
     """Render one shard; complete or absent, since the folder is renamed into place.
 
-    head_file: None draws the procedural head (tests only). Raises PoolMissing where the shard is
-    there without the colours asked for.
+    head_file: None draws the procedural head (tests only). Where the shard is there, raises
+    PoolMissing if it lacks the colours asked for, OtherPersons if it was not made by the same.
     """
     target = folder / f"{kind}-{seed:03d}-{shard:04d}"
+    maker = _maker(head_file, config)
     if target.exists():
+        _check_maker(target, maker)
         if rgb:
             _colours(target, kind)
         return target
@@ -186,6 +200,7 @@ def write_shard(
         np.save(part / "rgb.npy", np.stack([p.rgb for p in rendered if p.rgb is not None]))
     np.save(part / "landmarks.npy", np.stack([p.landmarks for p in rendered]))
     np.save(part / "facts.npy", np.stack([p.facts.as_row() for p in rendered]))
+    (part / MADE_BY).write_text(json.dumps(maker, indent=1), encoding="utf-8")
     try:
         part.rename(target)
     except OSError:
@@ -193,6 +208,23 @@ def write_shard(
             raise
         shutil.rmtree(part)  # another renderer was faster with the very same shard
     return target
+
+
+def _maker(head_file: str | None, config: PersonConfig) -> dict[str, Any]:
+    """What a person is made of, but for the seed, as JSON gives it back."""
+    head = hashlib.sha256(Path(head_file).read_bytes()).hexdigest() if head_file else "procedural"
+    maker = {"head": head, "source": source_revision(), "knobs": asdict(config)}
+    return dict(json.loads(json.dumps(maker)))
+
+
+def _check_maker(shard: Path, maker: dict[str, Any]) -> None:
+    file = shard / MADE_BY
+    there = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    if any(there.get(key) != maker[key] for key in ("head", "knobs")):
+        raise OtherPersons(
+            f"{shard} has persons of another head model or other knobs (see its {MADE_BY});"
+            " render into another folder"
+        )
 
 
 def write_pool(

@@ -19,7 +19,7 @@ from training.synthesis.config.knobs import log_uniform
 from training.synthesis.config.scene import ViewConfig
 from training.synthesis.facts import ViewFacts
 from training.synthesis.occluders import add_occluder
-from training.synthesis.pool import Layer
+from training.synthesis.pool import Layer, Pool
 from training.synthesis.rgb_scene import ColourScene
 
 LARGEST_SCALE = 1.15  # a layer is not enlarged by more
@@ -46,11 +46,12 @@ def landmark_view(
     rng: np.random.Generator,
     config: SynthesisConfig = DEFAULT,
     colour_rng: np.random.Generator | None = None,
+    beside: Layer | None = None,
 ) -> View:
     """One random camera's picture of `layer`, cropped as serving crops.
 
     colour_rng: draws a colour picture of the same view as well, of a layer that has colours; the
-    thermal one is the same with and without.
+    thermal one is the same with and without. beside: somebody else, to the left or right.
     """
     if rng.random() < 0.5:
         layer = mirror(layer)
@@ -65,12 +66,18 @@ def landmark_view(
         built_chance=config.view.things_chance,
     )
     scene = background(side, side, layer.facts.ambient, rng, behind)
-    paste(scene, layer, scale, origin, rng, config.frame.body_uneven_k)
     colours = None
     if colour_rng is not None:
         zoom = _finer(layer, scale, colour_rng, config)
         colours = ColourScene(side, zoom, colour_rng, config.rgb)
-        colours.paste(layer, scale, origin)
+    people = [(layer, scale, origin)]
+    if beside is not None:
+        size, place = _place_beside(beside, longer * scale, side, rng, config.view)
+        people.insert(int(size > 1), (beside, *place))  # the larger one is nearer: drawn last
+    for one in people:
+        paste(scene, *one, rng, config.frame.body_uneven_k)
+        if colours is not None:
+            colours.paste(*one)
     points = (layer.landmarks - origin) * np.float32(scale)
     low, high = points.min(axis=0), points.max(axis=0)
     occluded = rng.random() < config.occluder.view_chance
@@ -95,6 +102,29 @@ def landmark_view(
         rgb = _colour_crop(picture, crop, exposure.scale, (first + 0.5) / colours.zoom - start,
                            colours.zoom)  # fmt: skip
     return View(crop.image, crop.points, crop.weight, facts, exposure.values, crop.to_network, rgb)
+
+
+def neighbour(pool: Pool, rng: np.random.Generator, view: ViewConfig) -> Layer | None:
+    """Now and then another person of the pool, for `landmark_view`."""
+    if rng.random() >= view.beside_chance:
+        return None
+    layer = pool.layer(int(rng.integers(len(pool))))
+    return mirror(layer) if rng.random() < 0.5 else layer
+
+
+def _place_beside(
+    layer: Layer, face: float, side: int, rng: np.random.Generator, view: ViewConfig
+) -> tuple[float, tuple[float, FloatArray]]:
+    """The other face's size for each of the one in the middle; its scale and origin for `paste`.
+
+    face: longer side of the face in the middle of the scene of `side` pixels.
+    """
+    size = log_uniform(view.beside_size, rng)
+    scale = min(face * size / float(np.ptp(layer.landmarks, axis=0).max()), LARGEST_SCALE)
+    away = rng.choice([-1.0, 1.0]) * rng.uniform(*view.beside_away) * (1 + size) / 2
+    middle = side / 2 + face * np.array([away, rng.normal(0, view.beside_height)])
+    origin = (layer.box[:2] + layer.box[2:]) / 2 - middle / scale
+    return size, (scale, origin.astype(np.float32))
 
 
 def _finer(layer: Layer, scale: float, rng: np.random.Generator, config: SynthesisConfig) -> float:

@@ -122,6 +122,14 @@ class ViewConfig(Room):
         "chance of things, or of a built street, behind the face",
         "speed: they are for the detector",
     )
+    beside_chance: float = knob(0.15, "chance of another person beside the face", "[E] groups")
+    beside_away: Range = knob(
+        (0.6, 1.3), "middles of both faces, to the side, in mean longer sides of their boxes", "[E]"
+    )
+    beside_height: float = knob(0.35, "spread of the other's height / longer side", "[E]")
+    beside_size: Range = knob(
+        (0.55, 1.8), "the other's size / the face's, log-uniform; the larger is in front", "[E]"
+    )
     crop_scale: Range = knob(
         (1.05, 1.65), "side of the crop / longer side of the box", "serving takes 1.25"
     )
