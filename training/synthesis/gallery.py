@@ -17,7 +17,7 @@ from training.synthesis.occluders import add_occluder
 from training.synthesis.pictures import boxed, dotted, grey, sheet
 from training.synthesis.pool import Layer, Pool
 from training.synthesis.tiles import put
-from training.synthesis.views import landmark_view
+from training.synthesis.views import landmark_view, neighbour
 
 FACE: Final = 66.0  # pixels of the face on the sensor of these sheets
 SENSOR: Final = 112  # pixels of that sensor, both sides
@@ -160,15 +160,21 @@ def view_sheet(portraits: Pool, seed: int) -> ByteArray:
         _steps("face_px", 20, 45, 90, 200),
         _steps("crop_scale", 1.05, 1.25, 1.45, 1.65),
         _steps("cut", -0.25, 0.0, 0.12, 0.25, cut_chance=1),
-        _repeat("shift: 0.07", shift=0.07),
+        _repeat("shift: 0.06", shift=0.06),
+        _repeat("shift_px: 1.6, face of 12 pixels", shift_px=1.6, face_px=(12, 12)),
+        _repeat("upright_chance: 1, upright_deg: 5", upright_chance=1, upright_deg=5),
+        _repeat("beside_chance: 1", beside_chance=1),
+        _repeat("beside_size: 1.8", beside_chance=1, beside_size=(1.8, 1.8)),
     )
-    steady = replace(DEFAULT.view, shift=0, cut_chance=0, face_px=(90, 90), crop_scale=(1.25, 1.25))
+    steady = replace(DEFAULT.view, shift=0, shift_px=0, cut_chance=0, face_px=(90, 90),
+                     crop_scale=(1.25, 1.25), beside_chance=0)  # fmt: skip
     quiet = replace(DEFAULT, camera=QUIET, occluder=replace(DEFAULT.occluder, view_chance=0))
 
     def picture(setting: dict[str, Any], i: int) -> ByteArray:
         config = replace(quiet, view=replace(steady, **setting))
-        layer = portraits.layer(seed % len(portraits))
-        view = landmark_view(layer, np.random.default_rng((seed, i)), config)
+        layer, rng = portraits.layer(seed % len(portraits)), np.random.default_rng((seed, i))
+        beside = neighbour(portraits, np.random.default_rng((seed, i)), config.view)
+        view = landmark_view(layer, rng, config, beside=beside)
         return dotted(view.image, view.points, view.weight)
 
     return draw_rows(rows, picture, 180, 2)

@@ -61,6 +61,7 @@ def _each(room: str, name: str, *kinds: str, **always: Any) -> Row:
     return _row(label, room, *({name: {kind: 1.0}, **always} for kind in kinds))
 
 
+LENSES: Final = {"glasses_chance": 1.0, "raised_chance": 0.0}
 ROWS: Final = (
     _range("person", "outdoor_c", -5, 10, 24, 36, room_chance=0),
     _range("person", "cooled_k", 1, 5, 9, cooled_chance=1),
@@ -76,6 +77,9 @@ ROWS: Final = (
     _range("shape", "smile", 0.2, 0.5, 1.0, smile_chance=1),
     _each("shape", "strength", "0.25", "0.6", "0.6", mixed_chance=0.4),
     _value("shape", "blink_chance", 0, 1),
+    _value("shape", "wink_chance", 0, 1, blink_chance=1),
+    _value("shape", "gaze_across", 0, 3),
+    _range("shape", "gaze_up_down", 0, 0.7),
     _value("skin", "forehead_c", 32, 34, 36),
     _each("skin", "contrast", "0.5", "1.0", "1.6"),
     _value("skin", "odd_chance", 0, 0.3, 0.6),
@@ -104,13 +108,17 @@ ROWS: Final = (
     _range("worn", "brim_cm", 5.2, 7, 9, headwear={"cap": 1.0}),
     _range("worn", "headwear_share", 0.05, 0.35, 0.65, headwear={"beanie": 1.0}),
     _value("worn", "visor_chance", 0, 1, headwear={"cap": 1.0}),
+    _value("worn", "backwards_chance", 0, 1, headwear={"cap": 1.0}, visor_chance=1),
     _range("worn", "mask_share", 0.2, 0.5, 0.9, mask_chance=1, mask_scarf_chance=0),
     _value("worn", "low_mask_chance", 0, 1, mask_chance=1, mask_scarf_chance=0),
     _value("worn", "mask_scarf_chance", 0, 1, mask_chance=1),
-    _range("worn", "glasses_share", -0.05, 0.15, 0.35, glasses_chance=1, raised_chance=0),
-    _range("worn", "lens_width_cm", 2.1, 2.7, 3.3, glasses_chance=1, raised_chance=0),
-    _range("worn", "lens_height_cm", 1.3, 1.9, 2.6, glasses_chance=1, raised_chance=0),
+    _range("worn", "glasses_share", -0.05, 0.15, 0.35, **LENSES),
+    _range("worn", "lens_width_cm", 2.1, 2.7, 3.3, **LENSES),
+    _range("worn", "lens_height_cm", 1.3, 1.9, 2.6, **LENSES),
     _value("worn", "raised_chance", 0, 1, glasses_chance=1),
+    _value("worn", "mirrored_things", 0, 1.2, 4, **LENSES),
+    _range("worn", "mirrored_k", -25, 5, 40, mirrored_things=6, **LENSES),
+    _range("worn", "mirror_share", 0.05, 0.12, 0.2, mirrored_things=6, **LENSES),
     _value("body", "bare_shoulders_chance", 0, 1),
     _range("body", "build", 0.85, 1.0, 1.25),
     _range("body", "cloth_share", 0.05, 0.4, 0.8),

@@ -29,7 +29,8 @@ QUIET_RGB: Final = RgbConfig(
 STILL: Final = replace(
     DEFAULT, camera=QUIET, rgb=QUIET_RGB,
     occluder=replace(DEFAULT.occluder, view_chance=0),
-    view=replace(DEFAULT.view, shift=0, cut_chance=0, face_px=(25, 25), crop_scale=(1.35, 1.35)),
+    view=replace(DEFAULT.view, shift=0, shift_px=0, cut_chance=0, face_px=(25, 25),
+                 crop_scale=(1.35, 1.35)),
 )  # fmt: skip
 # Light that shows all colours as they are, on a person in the middle of the skin tones.
 LIT: Final = replace(

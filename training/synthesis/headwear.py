@@ -114,6 +114,20 @@ def add_mask(canvas: Canvas, wearer: Wearer, rng: np.random.Generator, config: W
     return True
 
 
+def _mirror_room(canvas: Canvas, rng: np.random.Generator, config: WornConfig) -> None:
+    """Add to both lenses what they show of the room: small, for they are curved."""
+    room = np.zeros((64, 64), np.float32)
+    for _ in range(rng.poisson(config.mirrored_things)):
+        high, wide = rng.integers(6, 28, 2)
+        top, left = rng.integers(0, 60, 2)
+        room[top : top + high, left : left + wide] += rng.uniform(*config.mirrored_k)
+    lenses = canvas.owner == LENS
+    places = (canvas.values[lenses][:, :2] * 0.5 + 0.5) * (len(room) - 1)
+    columns, rows = np.clip(places, 0, len(room) - 1).astype(int).T
+    shown = np.float32(rng.uniform(*config.mirror_share)) * room[rows, columns]
+    canvas.values[lenses, TEMPERATURE] += shown
+
+
 def add_glasses(
     canvas: Canvas, wearer: Wearer, rng: np.random.Generator, config: WornConfig
 ) -> bool:
@@ -155,6 +169,7 @@ def add_glasses(
         arm_z = start_z + (0.5 - start_z) * reach + 0 * width
         arm_y = eye[1] + slide + raised + 0.5 + width + 0 * reach
         draw_sheet(canvas, wearer, np.stack([arm_x, arm_y, arm_z], axis=2), field, RIM)
+    _mirror_room(canvas, rng, config)
     bridge_x = np.linspace(eyes[0][0], eyes[1][0], 8)[None] + np.zeros((2, 1))
     bridge_y = eyes[0][1] + slide + raised + 0.6 + np.array([[-0.2], [0.2]]) + 0 * bridge_x
     bridge_z = max(eyes[0][2], eyes[1][2]) + 1.9 + 0 * bridge_x

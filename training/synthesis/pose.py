@@ -161,10 +161,14 @@ def sample_expression(
         both("cheekSquint", rng.uniform(0.0, 0.6))
     if rng.random() < config.blink_chance:
         both("eyeBlink", rng.uniform(0.5, 1.0))
+        if rng.random() < config.wink_chance:
+            weights[str(rng.choice(["eyeBlink_L", "eyeBlink_R"]))] = 0.0
     elif rng.random() < config.squint_chance:
         both("eyeSquint", rng.uniform(0.1, 0.8))
-    look = rng.choice(["eyeLookDown", "eyeLookUp"]), rng.uniform(0, 0.7)
-    both(*look)
+    both(str(rng.choice(["eyeLookDown", "eyeLookUp"])), rng.uniform(*config.gaze_up_down))
+    across = float(np.clip(rng.normal(0, config.gaze_across), -1.0, 1.0))  # above 0 to the left
+    outward, inward = ("_L", "_R") if across > 0 else ("_R", "_L")
+    weights["eyeLookOut" + outward] = weights["eyeLookIn" + inward] = abs(across)
     return np.array([weights[name] for name in names], np.float32)
 
 

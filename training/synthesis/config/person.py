@@ -50,6 +50,11 @@ class ShapeConfig(Room):
     smile_chance: float = knob(0.22, "chance of a smile", "[E]")
     smile: Range = knob((0.2, 1.0), "how broad", "[E]")
     blink_chance: float = knob(0.15, "chance of closed eyes", "[E]")
+    wink_chance: float = knob(0.1, "chance that one of them stays open", "[E]")
+    gaze_across: float = knob(
+        0.35, "spread of the look to the side, 1 as far as eyes go; lids follow it", "[E]"
+    )
+    gaze_up_down: Range = knob((0.0, 0.7), "how far up or down eyes look", "[E]")
     squint_chance: float = knob(0.3, "chance of narrowed ones else", "[E]")
 
 
@@ -122,6 +127,13 @@ class WornConfig(Room):
         (-0.05, 0.35), "temperature", "[L] 4.0-4.6 K below skin, about air + 0.3"
     )
     raised_chance: float = knob(0.08, "chance that they are pushed up", "[E]")
+    mirror_share: Range = knob(
+        (0.05, 0.2), "share of the room that lenses mirror", "emissivity of glass, .8 to .95"
+    )
+    mirrored_k: Range = knob(
+        (-25.0, 40.0), "windows, lamps and people in them, against the air", "[E]"
+    )
+    mirrored_things: float = knob(1.2, "how many there are, on average", "[E]")
     lens_width_cm: Range = knob((2.1, 3.3), "half width of a lens", "[E]")
     lens_height_cm: Range = knob((1.3, 2.6), "half height of a lens", "[E]")
 

@@ -67,7 +67,7 @@ def test_every_knob_of_camera_and_person_has_its_picture() -> None:
     usual = {"frontal_deg", "upright_deg", "level_mean_deg", "level_deg", "away_deg"}
     unseen = {"body_pitch_deg", "body_roll", "axes", "symmetric_chance", "room_mean_c",
               "room_spread_k", "forehead_per_k", "person_k", "emissivity", "emissivity_spread",
-              "reflected_k", "height", "bare_arms_chance", "backwards_chance", "breath_k",
+              "reflected_k", "height", "bare_arms_chance", "breath_k",
               "squint_chance"}  # fmt: skip
     colours = {item.name for item in fields(ColourConfig)}
     assert {name for name, _, _ in _knobs(PERSON)} - shown - colours == usual | unseen
