@@ -49,6 +49,7 @@ from training.evaluation.candidates import (
 )
 from training.evaluation.detection import SyntheticFrames
 from training.evaluation.detector_section import detector_section
+from training.evaluation.end_to_end import end_to_end_section
 from training.evaluation.examples import DataSetExamples, DataSetFrames, SyntheticViews
 from training.evaluation.gate_section import gate_section
 from training.evaluation.landmark_section import landmark_section
@@ -140,6 +141,11 @@ def _pool_sections(
         side = max(detector.side for detector in detectors)
         frames = SyntheticFrames(*of_set, options.frames, options.seed, side)
         yield detector_section(title, frames, detectors, options.min_score, draw)
+        if options.end_to_end:
+            systems = pair(detectors, networks["landmarks"])
+            yield end_to_end_section(
+                f"End to end: {pool.name}", frames, systems, options.min_score, draw
+            )
 
 
 def _real(options: argparse.Namespace, system: System, several: bool) -> RealReport:
@@ -208,6 +214,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--two-looks", action="store_true",
         help="at doubtful and tilted crops of the pool, as serving does")  # fmt: skip
     add("--frames", type=_count, default=500, help="detector frames of the pool; 0: none")
+    add("--end-to-end", action="store_true", help="on these frames, also both networks together")
     add("--seed", type=_count, default=0, help="of views and frames")
     add("--min-score", type=float, default=MIN_SCORE)
     add("--overlays", type=Path, metavar="OUT", help="folder for drawn pictures of --real")

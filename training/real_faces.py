@@ -83,10 +83,10 @@ def point_errors(marked: MarkedFace, landmarks: FloatArray | None) -> FloatArray
     return np.where(marked.points[:, 2] > 0, errors, np.nan)
 
 
-def match_boxes(marked: Sequence[MarkedFace], boxes: Sequence[Box]) -> list[int | None]:
+def match_boxes(faces: Sequence[Box], boxes: Sequence[Box]) -> list[int | None]:
     """Index of the box that finds each face, at IoU 0.5; a box finds one face, the best first."""
-    found: list[int | None] = [None] * len(marked)
-    iou = pairwise_iou(corners([face.box for face in marked]), corners(boxes))
+    found: list[int | None] = [None] * len(faces)
+    iou = pairwise_iou(corners(faces), corners(boxes))
     while iou.size and iou.max() >= MATCH_IOU:
         face, box = np.unravel_index(int(iou.argmax()), iou.shape)
         found[int(face)] = int(box)

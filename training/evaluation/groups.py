@@ -14,6 +14,7 @@ Groups = dict[str, NDArray[np.bool_]]  # name -> which of the N faces, bool `[N]
 WITHIN = 45.0  # degrees of yaw; beyond, the outer eye corners close up and NME by them explodes
 YAW_RANGES: Final = {"0-20": (0, 20), "20-45": (20, WITHIN), "45-70": (WITHIN, 70),
                      "70-90": (70, 180)}  # fmt: skip
+TILT_RANGES: Final = {"0-15": (0, 15), "15-30": (15, 30), "30 and more": (30, 181)}
 SIZE_RANGES: Final = {"<24 px": (0, 24), "24-48 px": (24, 48), "48-96 px": (48, 96),
                       ">96 px": (96, np.inf)}  # fmt: skip
 MOST_GROUPS: Final = 12  # of one breakdown: a table of a hundred subjects is not read
@@ -33,7 +34,9 @@ def by_size(sizes: FloatArray) -> Groups:
 
 def by_fact(facts: Sequence[ViewFacts]) -> dict[str, Groups]:
     """Breakdown -> its groups; those of occlusion overlap. Groups of nobody are left out."""
-    yaw = np.abs([fact.person.yaw for fact in facts])
+    yaw, pitch, roll = np.abs(
+        [(fact.person.yaw, fact.person.pitch, fact.person.roll) for fact in facts]
+    ).T
     hidden = [marks(fact) for fact in facts]
     occlusion = {"nothing": np.array([not names for names in hidden], bool)}
     for mark in (*WORN, *BEFORE):
@@ -41,6 +44,8 @@ def by_fact(facts: Sequence[ViewFacts]) -> dict[str, Groups]:
     black_hot = np.array([fact.black_hot for fact in facts], bool)
     return {
         "|yaw|, degrees": _in_ranges(yaw, YAW_RANGES),
+        "|pitch|, degrees": _in_ranges(pitch, TILT_RANGES),
+        "|roll|, degrees": _in_ranges(roll, TILT_RANGES),
         "occlusion": {name: chosen for name, chosen in occlusion.items() if chosen.any()},
         "polarity": {
             name: chosen

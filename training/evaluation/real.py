@@ -106,7 +106,7 @@ def _score_listed(
     landmarks: Network,
 ) -> None:
     given = find_landmarks(frame, tuple(face.box for face in marked), landmarks)
-    matches = match_boxes(marked, [face.box for face in found])
+    matches = match_boxes([mark.box for mark in marked], [face.box for face in found])
     for mark, match, with_box in zip(marked, matches, given, strict=True):
         face = None if match is None else found[match]
         report.faces.append(

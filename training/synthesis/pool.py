@@ -178,13 +178,13 @@ def write_shard(
     PoolMissing if it lacks the colours asked for, OtherPersons if it was not made by the same.
     """
     target = folder / f"{kind}-{seed:03d}-{shard:04d}"
+    head = load_head(head_file) if head_file else procedural_head()
     maker = _maker(head_file, config)
     if target.exists():
         _check_maker(target, maker)
         if rgb:
             _colours(target, kind)
         return target
-    head = load_head(head_file) if head_file else procedural_head()
     anatomy = Anatomy(head)
     kind_seed = list(PLANS).index(kind)
     rendered = [

@@ -44,11 +44,12 @@ def test_everything_at_once(
     (marked / "faces.json").write_text("[]")
     sets = ["--synthetic", "--synthetic", pool, "--data", f"300w={marked}", "--real", str(marked)]
     few = ["--split", "all", "--views", "5", "--frames", "3", "--models", repository]
+    few.append("--end-to-end")
     out = ["--report", str(tmp_path / "page.html"), "--json", str(tmp_path / "all.json")]
     main([*sets, *few, *out])
     name = Path(pool).name
-    titles = ["Gate set", f"Landmarks: {name}", f"Detection: {name}", "Landmarks: marked (300w)",
-              "Real images: marked"]  # fmt: skip
+    titles = ["Gate set", f"Landmarks: {name}", f"Detection: {name}", f"End to end: {name}",
+              "Landmarks: marked (300w)", "Real images: marked"]  # fmt: skip
     figures = json.loads((tmp_path / "all.json").read_text())
     assert [section["title"] for section in figures["sections"]] == titles
     views = figures["sections"][1]["figures"]["landmarks_t v1"]

@@ -176,6 +176,15 @@ def test_groups_by_what_hides_the_face_overlap() -> None:
     assert groups["polarity"]["black-hot"].tolist() == [False, False, True]
 
 
+def test_groups_by_pose_take_both_directions() -> None:
+    left, up = facts(-50), facts()
+    up = replace(up, person=replace(up.person, pitch=-20, roll=45))
+    groups = by_fact([left, up])
+    assert groups["|yaw|, degrees"]["45-70"].tolist() == [True, False]
+    assert groups["|pitch|, degrees"]["15-30"].tolist() == [False, True]
+    assert "15-30" not in groups["|roll|, degrees"]
+
+
 def test_figures_by_group() -> None:
     truth, found = predict(Faces([facts(0), facts(10), facts(60)]), [CANDIDATE])
     rows = figures(face_errors(truth, found["tiny"]), breakdowns(truth))

@@ -198,15 +198,9 @@ def test_scores_are_those_of_serving(folder: Path) -> None:
 
 
 def test_a_box_finds_one_face() -> None:
-    marked = [face for face in read_marks_of([FACE, Box(42, 30, 82, 70)])]
-    assert match_boxes(marked, [Box(42, 30, 82, 70)]) == [None, 0]
-    assert match_boxes(marked, []) == [None, None]
-
-
-def read_marks_of(boxes: list[Box]) -> list[Any]:
-    from training.real_faces import _marked
-
-    return [_marked(entry("a.png", box)) for box in boxes]
+    faces = [FACE, Box(42, 30, 82, 70)]
+    assert match_boxes(faces, [Box(42, 30, 82, 70)]) == [None, 0]
+    assert match_boxes(faces, []) == [None, None]
 
 
 def test_points_that_nobody_can_say_never_count(folder: Path) -> None:
