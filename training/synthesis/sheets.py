@@ -9,6 +9,7 @@ from service.entities import ByteArray
 from training.synthesis import gallery
 from training.synthesis.backgrounds import background
 from training.synthesis.compose import paste
+from training.synthesis.config import DEFAULT
 from training.synthesis.config.scene import FrameConfig
 from training.synthesis.frames import compose_frame, detector_view
 from training.synthesis.gallery_person import person_sheet
@@ -16,7 +17,7 @@ from training.synthesis.gallery_rgb import rgb_sheet
 from training.synthesis.head import HeadModelMissing
 from training.synthesis.pictures import boxed, dotted, sheet, write_picture
 from training.synthesis.pool import Pool
-from training.synthesis.views import landmark_view
+from training.synthesis.views import landmark_view, neighbour
 
 TOPICS = ("overview", "person", "rgb", "camera", "background", "occluder", "view", "frame")
 GATE_CROPS, GATE_FRAMES, GATE_BOXES = 96, 40, 12  # 5 MB: they are committed
@@ -85,7 +86,8 @@ def write_gate(pool: Path, out: Path, seed: int) -> None:
     views = []
     for i in range(GATE_CROPS):
         rng = np.random.default_rng((seed, 4, i))
-        views.append(landmark_view(portraits.layer(int(rng.integers(len(portraits)))), rng))
+        layer = portraits.layer(int(rng.integers(len(portraits))))
+        views.append(landmark_view(layer, rng, beside=neighbour(portraits, rng, DEFAULT.view)))
     images = np.zeros((GATE_FRAMES, 320, 320), np.uint8)
     boxes = np.zeros((GATE_FRAMES, GATE_BOXES, 4), np.float32)
     valid = np.zeros((GATE_FRAMES, GATE_BOXES), bool)
