@@ -8,7 +8,7 @@ import numpy as np
 from scipy import special
 from scipy.optimize import minimize
 
-from service.entities import Face, FloatArray, ThermalFrame, Unit
+from service.entities import Face, FloatArray
 from service.vision.detection import corners
 from service.vision.face_score import FaceScore, candidate_score, evidence
 from service.vision.faces import with_own_box
@@ -60,9 +60,8 @@ def judge_boxes(
     for index in range(frames):
         rng = np.random.default_rng((seed, 22, index))
         frame = compose_frame(portraits, figures, rng, input_size=sides[-(index % 2)])
-        seen = ThermalFrame(frame.values, Unit.COUNTS, "synthesis")
-        boxes = find_boxes(seen, detectors, LEAST_SCORE)
-        found = find_landmarks(seen, boxes, landmarks, detected=True)
+        boxes = find_boxes(frame.image, detectors, LEAST_SCORE)
+        found = find_landmarks(frame.image, boxes, landmarks, detected=True)
         judged.append(JudgedFrame(frame, drop_repeated(found)))
     return judged
 

@@ -7,14 +7,14 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from service.entities import Box, Face, FloatArray, ThermalFrame, Unit
+from service.entities import Box, Face, FloatArray
 from service.imaging.drawing import encode_png, paint_faces, scale_factor
 from service.vision.detection import corners
 from service.vision.faces import shown
 from training.evaluation.candidates import System
 from training.evaluation.detection import Detections, Frames, figures
 from training.evaluation.detector_section import detection_table
-from training.evaluation.groups import SIZE_RANGES
+from training.evaluation.groups import by_size
 from training.evaluation.sections import Glance, Picture, Section, Table, network_table, number
 from training.metrics import FAILURE_LIMIT, box_size
 from training.real_faces import match_boxes
@@ -87,16 +87,14 @@ def answer(frame: Frame, system: System, min_score: float) -> Answers:
 
 
 def _answered(frame: Frame, system: System, min_score: float) -> tuple[Face, ...]:
-    landmarks = system.landmarks
-    image = ThermalFrame(frame.values, Unit.COUNTS, "synthesis")
-    return find_faces(image, system.detector.looks, landmarks.network, min_score, landmarks.weights)
+    looks, landmarks = system.detector.looks, system.landmarks
+    return find_faces(frame.image, looks, landmarks.network, min_score, landmarks.weights)
 
 
 def _figures(answers: Sequence[Answers], min_score: float) -> dict[str, Any]:
     sizes = np.concatenate([one.sizes for one in answers])
     errors = np.concatenate([one.errors for one in answers])
-    groups = {"all": np.ones(len(sizes), bool)}
-    groups |= {name: (sizes >= low) & (sizes < high) for name, (low, high) in SIZE_RANGES.items()}
+    groups = {"all": np.ones(len(sizes), bool), **by_size(sizes)}
     return {
         "detection": figures([one.detections for one in answers], min_score),
         "error": {name: _errors(errors[chosen]) for name, chosen in groups.items()},
@@ -152,9 +150,8 @@ def _worst(
 
 def _drawn(frame: Frame, system: System, min_score: float) -> bytes:
     """The answers, and in green the boxes that are to be found."""
-    image = ThermalFrame(frame.values, Unit.COUNTS, "synthesis")
-    canvas = paint_faces(image, _answered(frame, system, min_score))
-    factor = scale_factor(image.width, image.height)
+    canvas = paint_faces(frame.image, _answered(frame, system, min_score))
+    factor = scale_factor(frame.image.width, frame.image.height)
     for x1, y1, x2, y2 in (frame.boxes[frame.ignore == 0] * factor).astype(int).tolist():
         cv2.rectangle(canvas, (x1, y1), (x2, y2), GREEN, 1)
     return encode_png(canvas)

@@ -9,7 +9,7 @@ from service.entities import FloatArray
 from service.landmark_schema import FLIP
 from training.synthesis.config.knobs import Range
 from training.synthesis.fields import image_noise
-from training.synthesis.pool import Layer
+from training.synthesis.pool import Layer, Pool
 from training.synthesis.tiles import NO_PATCH, Patch
 
 
@@ -24,6 +24,12 @@ def mirror(layer: Layer) -> Layer:
         replace(facts, yaw=-facts.yaw, roll=-facts.roll),
         None if layer.rgb is None else layer.rgb[:, ::-1],
     )
+
+
+def anybody(pool: Pool, rng: np.random.Generator) -> Layer:
+    """A random person of the pool, one time of two mirrored."""
+    layer = pool.layer(int(rng.integers(len(pool))))
+    return mirror(layer) if rng.random() < 0.5 else layer
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from service.entities import ByteArray, FloatArray
+from service.entities import ByteArray, FloatArray, ThermalFrame, Unit
 from service.imaging.normalisation import normalise
 from service.vision.crop import DETECTOR_INPUT, letterbox_map, sample
 from training.synthesis.backgrounds import background
 from training.synthesis.camera import expose
-from training.synthesis.compose import mirror, paste
+from training.synthesis.compose import anybody, paste
 from training.synthesis.config import DEFAULT, SynthesisConfig
 from training.synthesis.config.knobs import pick
 from training.synthesis.config.scene import FrameConfig
@@ -31,6 +31,11 @@ class Frame:
     boxes: FloatArray
     ignore: FloatArray
     landmarks: FloatArray
+
+    @property
+    def image(self) -> ThermalFrame:
+        """As the steps that serve take it."""
+        return ThermalFrame(self.values, Unit.COUNTS, "synthesis")
 
 
 def compose_frame(
@@ -74,9 +79,7 @@ def _sensor(
 def _person(
     portraits: Pool, figures: Pool, size: float, frame: FrameConfig, rng: np.random.Generator
 ) -> Layer:
-    pool = portraits if size > frame.portrait_from_px else figures
-    layer = pool.layer(int(rng.integers(len(pool))))
-    return mirror(layer) if rng.random() < 0.5 else layer
+    return anybody(portraits if size > frame.portrait_from_px else figures, rng)
 
 
 def _draw(

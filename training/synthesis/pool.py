@@ -33,8 +33,6 @@ AWAY = {"portrait": 0.0, "figure": 0.12}  # chance of a person seen from behind
 SHARD = 500  # persons
 VALIDATION_SHARE = 0.04  # of the persons
 OFFSET, STEPS = 60.0, 200.0  # coding of degrees Celsius in 16 bits: 0.005 K steps from -60
-
-
 MADE_BY = "made_by.json"
 
 
@@ -200,7 +198,8 @@ def write_shard(
         np.save(part / "rgb.npy", np.stack([p.rgb for p in rendered if p.rgb is not None]))
     np.save(part / "landmarks.npy", np.stack([p.landmarks for p in rendered]))
     np.save(part / "facts.npy", np.stack([p.facts.as_row() for p in rendered]))
-    (part / MADE_BY).write_text(json.dumps(maker, indent=1), encoding="utf-8")
+    made_by = {**maker, "source": source_revision()}
+    (part / MADE_BY).write_text(json.dumps(made_by, indent=1), encoding="utf-8")
     try:
         part.rename(target)
     except OSError:
@@ -211,16 +210,15 @@ def write_shard(
 
 
 def _maker(head_file: str | None, config: PersonConfig) -> dict[str, Any]:
-    """What a person is made of, but for the seed, as JSON gives it back."""
+    """What a pool's persons have in common, as JSON gives it back."""
     head = hashlib.sha256(Path(head_file).read_bytes()).hexdigest() if head_file else "procedural"
-    maker = {"head": head, "source": source_revision(), "knobs": asdict(config)}
-    return dict(json.loads(json.dumps(maker)))
+    return dict(json.loads(json.dumps({"head": head, "knobs": asdict(config)})))
 
 
 def _check_maker(shard: Path, maker: dict[str, Any]) -> None:
     file = shard / MADE_BY
     there = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    if any(there.get(key) != maker[key] for key in ("head", "knobs")):
+    if any(there.get(key) != value for key, value in maker.items()):
         raise OtherPersons(
             f"{shard} has persons of another head model or other knobs (see its {MADE_BY});"
             " render into another folder"

@@ -13,7 +13,7 @@ from service.vision.crop import LANDMARK_INPUT, SimilarityMap, crop_map, sample
 from service.vision.faces import box_of, roll_of, upright_box
 from training.synthesis.backgrounds import background
 from training.synthesis.camera import expose
-from training.synthesis.compose import mirror, paste
+from training.synthesis.compose import anybody, mirror, paste
 from training.synthesis.config import DEFAULT, SynthesisConfig
 from training.synthesis.config.knobs import log_uniform
 from training.synthesis.config.scene import ViewConfig
@@ -106,10 +106,7 @@ def landmark_view(
 
 def neighbour(pool: Pool, rng: np.random.Generator, view: ViewConfig) -> Layer | None:
     """Now and then another person of the pool, for `landmark_view`."""
-    if rng.random() >= view.beside_chance:
-        return None
-    layer = pool.layer(int(rng.integers(len(pool))))
-    return mirror(layer) if rng.random() < 0.5 else layer
+    return anybody(pool, rng) if rng.random() < view.beside_chance else None
 
 
 def _place_beside(
